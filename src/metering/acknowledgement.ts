@@ -1,0 +1,30 @@
+import type { ProblemCode } from './facts.ts';
+
+/**
+ * What a reporter learns of one measurement once it is processed (contract, section 3, `POST /api/v1/usage`).
+ * Amounts are decimal texts and instants ISO 8601 UTC, since it travels as JSON through Redis to the waiting
+ * request and from there to the caller unchanged.
+ */
+export interface Acknowledgement {
+  readonly id: string;
+  readonly customerId: string;
+  readonly featureId: string;
+  readonly resourceId: string | null;
+  readonly value: string;
+  readonly timestamp: string;
+  /** Usage of the feature by customer and resource right after this measurement, in its current period. */
+  readonly currentUsage: string;
+  readonly usageLimit: string | null;
+  readonly usagePeriodStart: string | null;
+  readonly usagePeriodEnd: string | null;
+  readonly nextResetDate: string | null;
+  /** True when this identity was counted before; the other fields are then those of the first time. */
+  readonly duplicate: boolean;
+}
+
+/** A measurement that failed changed nothing. */
+export interface Refusal {
+  readonly error: { readonly code: ProblemCode; readonly message: string };
+}
+
+export type MeasurementOutcome = Acknowledgement | Refusal;
