@@ -8,6 +8,9 @@ export default defineConfig({
     globalSetup: ['test/services.ts'],
     // Two cores: more workers only make the engines wait for the processor.
     maxWorkers: 2,
+    // Else Vitest gives our code graphql's ES modules and graphql-http its CommonJS ones, and each takes the other's
+    // schemas and errors for strangers. Node.js itself loads one copy for both.
+    server: { deps: { inline: ['graphql-http'] } },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ['default'],

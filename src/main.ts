@@ -1,13 +1,81 @@
 /** The process: arguments, signals, exit code. */
-const role = process.argv[2];
-if (role === 'clickhouse') {
-  const { startEmbeddedClickhouse } = await import('./embedded/clickhouse-server.ts');
-  const url = new URL(process.env['CLICKHOUSE_URL'] ?? 'http://127.0.0.1:8123');
-  const server = await startEmbeddedClickhouse({
-    dataDir: `${process.env['DATA_DIR'] ?? './data'}/clickhouse`,
-    host: url.hostname,
-    port: Number(url.port),
-    password: url.password,
+import { fileURLToPath } from 'node:url';
+import { type RoleName, roleNames, startRole } from './app.ts';
+import { type Config, readConfig } from './config.ts';
+import { deadLetterCommand } from './dead-letter-command.ts';
+import { startDefault } from './embedded/default-start.ts';
+import { makeLogger } from './telemetry.ts';
+
+const help = `node dist/main.js ROLE
+
+Roles
+  all          every role, with a redis-server and an embedded ClickHouse unless their URLs are set
+  ingest       takes events and usage over HTTP on INGEST_PORT
+  aggregate    deduplicates, aggregates and stores what is queued
+  api          GraphQL and the explorer on API_PORT
+  clickhouse   the embedded ClickHouse at the address of CLICKHOUSE_URL (default http://127.0.0.1:8123)
+
+Batches that could not be stored, with their content
+  dead-letters list              lists them
+  dead-letters show BATCH_ID     prints one as JSON
+  dead-letters replay BATCH_ID   queues one again
+
+ingest, aggregate, api and dead-letters need REDIS_URL and CLICKHOUSE_URL. Every setting: .env.example
+`;
+
+await main(process.argv.slice(2));
+
+async function main([word, ...words]: readonly string[]): Promise<void> {
+  if (word === '--help' || words.includes('--help')) {
+    process.stdout.write(help);
+    return;
+  }
+  const read = readConfig(process.env);
+  if ('problems' in read) end(1, read.problems.join('\n'));
+  else if (word === 'dead-letters') await guarded(() => deadLetterCommand(read.config, words, print));
+  else if (word === 'all') await runToTheEnd(read.config, 'all');
+  else if (roleNames.some((name) => name === word)) await runToTheEnd(read.config, word as RoleName);
+  else
+    end(
+      2,
+      `${word ?? 'no word'} is no role; allowed: all, ${roleNames.join(', ')}, dead-letters (see --help)`,
+    );
+}
+
+async function runToTheEnd(config: Config, name: RoleName | 'all'): Promise<void> {
+  const log = makeLogger(name, config.logLevel);
+  const stopAsked = new Promise<string>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(signal));
   });
-  process.once('SIGTERM', () => void server.stop().then(() => process.exit(0)));
+  // A child of `all` ends with its parent, however the parent ended; dying so loses nothing (I1).
+  process.once('disconnect', () => process.exit(1));
+  await guarded(async () => {
+    const role =
+      name === 'all'
+        ? await startDefault({ config, log, print, entry: fileURLToPath(import.meta.url) })
+        : await startRole(name, config, log);
+    process.send?.('ready');
+    const failure = 'failed' in role ? role.failed : undefined;
+    await Promise.race([stopAsked, ...(failure === undefined ? [] : [failure])]);
+    await role.stop();
+  });
+  process.exit(process.exitCode ?? 0);
+}
+
+/** What stops a start or a command is told in one line: these errors are written for their readers. */
+async function guarded(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    end(1, error instanceof Error ? error.message : String(error));
+  }
+}
+
+function print(text: string): void {
+  process.stdout.write(text);
+}
+
+function end(code: number, message: string): void {
+  process.stderr.write(`${message}\n`);
+  process.exitCode = code;
 }

@@ -6,7 +6,12 @@
  */
 import { Decimal } from 'decimal.js';
 
-const Exact = Decimal.clone({ precision: 160, rounding: Decimal.ROUND_HALF_UP, toExpNeg: -200, toExpPos: 200 });
+const Exact = Decimal.clone({
+  precision: 160,
+  rounding: Decimal.ROUND_HALF_UP,
+  toExpNeg: -200,
+  toExpPos: 200,
+});
 
 /** An exact amount. Made by `parseQuantity` and the functions here only; never a JavaScript number. */
 export type Quantity = Decimal & { readonly __quantity: unique symbol };

@@ -50,7 +50,9 @@ async function listening(child: ChildProcess, port: number): Promise<void> {
     if (await accepts(port)) return;
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
-  throw new Error(`${child.spawnargs.join(' ')} ended with ${child.exitCode} before it listened on port ${port}`);
+  throw new Error(
+    `${child.spawnargs.join(' ')} ended with ${child.exitCode} before it listened on port ${port}`,
+  );
 }
 
 function accepts(port: number): Promise<boolean> {

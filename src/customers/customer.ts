@@ -10,8 +10,38 @@ export interface Customer {
   readonly updatedAt: number;
 }
 
+/** A place in the order of customers: by `createdAt`, then `refId` bytewise. Stays valid for ever. */
+export interface CustomerPlace {
+  readonly createdAt: number;
+  readonly refId: string;
+}
+
+/** Customers that meet every condition given; null sets none. Texts must be equal, letter case included. */
+export interface CustomerFilter {
+  readonly refId: string | null;
+  readonly name: string | null;
+  readonly email: string | null;
+  /** Epoch ms, inclusive. */
+  readonly createdFrom: number | null;
+  /** Epoch ms, exclusive. */
+  readonly createdBefore: number | null;
+}
+
+export interface CustomerPageQuery {
+  readonly filter: CustomerFilter;
+  readonly order: 'oldest-first' | 'newest-first';
+  /** Customers strictly after and strictly before these places, in the query's order. */
+  readonly after: CustomerPlace | null;
+  readonly before: CustomerPlace | null;
+  /** From which end of what is left the page is taken; the page itself is always in the query's order. */
+  readonly end: 'first' | 'last';
+  /** 1–1,000. */
+  readonly limit: number;
+}
+
 export interface CustomerPage {
   readonly customers: readonly Customer[];
+  /** Customers that meet the filter, on whatever page. */
   readonly totalCount: number;
   readonly hasNextPage: boolean;
   readonly hasPreviousPage: boolean;
@@ -24,4 +54,17 @@ export interface CustomerDirectory {
   existing(refIds: readonly string[]): Promise<ReadonlySet<string>>;
   /** Creates, or hands the one that is there to `change` and stores its result; atomic per customer. */
   upsert(refId: string, change: (existing: Customer | undefined) => Customer): Promise<Customer>;
+}
+
+/** What the API needs beyond whether a customer exists. */
+export interface CustomerRegister extends CustomerDirectory {
+  /** As `upsert`, but answers undefined where there is no such customer. */
+  update(refId: string, change: (existing: Customer) => Customer): Promise<Customer | undefined>;
+  page(query: CustomerPageQuery): Promise<CustomerPage>;
+}
+
+/** Many writers changed one customer at once, over and over; nothing of this change was stored. */
+export class CustomerContendedError extends Error {
+  readonly code = 'OVERLOADED';
+  readonly retryable = true;
 }

@@ -47,6 +47,9 @@ export const factLimits = {
   measurementsPerCallMax: 1_000,
   eventBytesMax: 1_048_576,
   bodyBytesMax: 16 * 1_048_576,
+  /** Epoch ms of 1900-01-01T00:00:00.000Z and 2299-12-31T23:59:59.999Z, the range of ClickHouse's DateTime64. */
+  instantMin: -2_208_988_800_000,
+  instantMax: 10_413_791_999_999,
   /** How far ahead of the edge's clock a timestamp may lie, ms. */
   futureMsMax: 24 * 3_600_000,
 } as const;

@@ -62,10 +62,18 @@ export interface Ledger {
   unfinished(): Promise<{ manifest: Manifest; deliveries: readonly Delivery[] } | undefined>;
   /** The newest flush id that Redis knows of, finished or not; 0 when it knows none. */
   lastFlushId(): Promise<number>;
+  /**
+   * Throws `BatchesGoneError` when batches were withdrawn since they were delivered; nothing has begun then, and
+   * the flush is decided anew without them.
+   */
   begin(manifest: Manifest): Promise<void>;
   /** One atomic step: books the tally, forgets batches, payloads and manifest. */
   finish(flushId: number, tally: Tally, notCounted: Readonly<Record<string, number>>): Promise<void>;
-  /** One atomic step: the batches leave the flight, keep their content, and are listed as dead letters. */
+  /**
+   * One atomic step: the batches leave the flight, keep their content, and are listed as dead letters. A flush in
+   * hand that names one of them is given up with it: its other batches stay pending and are decided anew, so the
+   * caller makes sure that nothing of it was stored.
+   */
   bury(batchIds: readonly string[], reason: string): Promise<void>;
 
   /** Delivers queued batches until stopped; a batch is redelivered until its handler resolves. */
@@ -81,6 +89,18 @@ export interface Consumer {
 export class FencedError extends Error {
   readonly code = 'FENCED';
   readonly retryable = false;
+}
+
+/** Producers took batches back before a flush had them: their callers were told that nothing was taken. */
+export class BatchesGoneError extends Error {
+  readonly code = 'BATCHES_GONE';
+  readonly retryable = false;
+  readonly batchIds: readonly string[];
+
+  constructor(batchIds: readonly string[]) {
+    super(`${batchIds.length} batches of the flush are not pending any more`);
+    this.batchIds = batchIds;
+  }
 }
 
 /** Operators' view of the queue; any role may hold it. */

@@ -1,0 +1,91 @@
+/**
+ * The worker's side of what is stored for ever. Everything here is safe to repeat: an insert that carries a
+ * token already seen adds no row, and a question changes nothing.
+ * Every method rejects with `StoreRefusedDataError` when the content can never be stored, and with another
+ * error, which carries `code`, when the store cannot answer for now or its operator has to act.
+ */
+import type { UpdateBehavior } from '../metering/facts.ts';
+import type { Quantity } from '../quantity.ts';
+import type { UsageState } from './calculated-usage.ts';
+import type { LookupStored } from './deduplicate.ts';
+
+/** Whose calculated usage is folded together. */
+export interface UsagePair {
+  readonly customerId: string;
+  readonly featureId: string;
+  /** Empty: usage reported without a resource. */
+  readonly resourceId: string;
+}
+
+export interface MeasurementRow extends UsagePair {
+  readonly flush: number;
+  /** Place among all events and measurements of the flush. */
+  readonly position: number;
+  /** UUID. */
+  readonly id: string;
+  readonly contentDigest: number;
+  readonly receivedAt: number;
+  readonly timestamp: number;
+  readonly idempotencyKey: string;
+  readonly updateBehavior: UpdateBehavior;
+  readonly value: Quantity;
+  /** As acknowledged: usage of the pair right after this measurement. */
+  readonly currentUsage: Quantity;
+  readonly dimensions: readonly (readonly [key: string, text: string])[];
+}
+
+/** One stored measurement, by its identity and timestamp. */
+export interface MeasurementKey extends UsagePair {
+  readonly idempotencyKey: string;
+  readonly timestamp: number;
+}
+
+export type StoredAcknowledgement = Pick<MeasurementRow, 'id' | 'value' | 'timestamp' | 'currentUsage'>;
+
+/** Identities of stored events and measurements as rows of `identityRowWords` 32-bit words. */
+export interface IdentityRows {
+  readonly count: number;
+  readonly words: Uint32Array;
+}
+
+/** identity 4, content digest 1, timestamp 2, receivedAt 2: instants are signed epoch ms, the lower word first. */
+export const identityRowWords = 9;
+
+export interface FlushStore {
+  /** Stores the rows whose verdict is 0. `chunks` joined are blocks of `event-block.ts` with their verdicts. */
+  insertEvents(flushId: number, token: string, chunks: readonly Buffer[]): Promise<void>;
+  /** Keeps the rows whose verdict is 2, for the log of what was reported. */
+  insertConflicts(flushId: number, token: string, chunks: readonly Buffer[]): Promise<void>;
+  insertMeasurements(token: string, rows: readonly MeasurementRow[]): Promise<void>;
+  /** Whether the content of these chunks could be stored; stores nothing. */
+  takesEvents(chunks: readonly Buffer[]): Promise<boolean>;
+
+  /** See `deduplicate.ts`; served by the tables' sorting key. */
+  readonly lookupStored: LookupStored;
+  /** In the order of the keys. */
+  acknowledgements(keys: readonly MeasurementKey[]): Promise<readonly (StoredAcknowledgement | undefined)[]>;
+  /** Calculated usage from all flushes before this one, in the order of the pairs. */
+  usageStates(pairs: readonly UsagePair[], beforeFlush: number): Promise<readonly UsageState[]>;
+  /** For each pair and timestamp the sum of the DELTAs after it, from all flushes before this one. */
+  deltasAfter(
+    points: readonly (UsagePair & { readonly timestamp: number })[],
+    beforeFlush: number,
+  ): Promise<readonly Quantity[]>;
+
+  /**
+   * All identities received or happened since then, from one snapshot: a part that is merged meanwhile is read
+   * either before or after, never in halves. The caller compares their number with `countSince`.
+   */
+  identitiesSince(since: number): AsyncIterable<IdentityRows>;
+  countSince(since: number): Promise<number>;
+  /** The newest flush of which anything is stored; 0 when nothing is. */
+  newestFlush(): Promise<number>;
+  /** Events, conflicts and measurements stored of this flush. */
+  countOfFlush(flushId: number): Promise<number>;
+}
+
+/** The store understood the content and can never take it: a repeat would be refused again. */
+export class StoreRefusedDataError extends Error {
+  readonly code = 'STORE_REFUSED_DATA';
+  readonly retryable = false;
+}

@@ -1,0 +1,302 @@
+/**
+ * A flush: the one unit in which batches become stored rows, strictly one after another. Each step below says
+ * what a crash there means; a "crash" is also a worker that lost its ownership and writes nothing more.
+ */
+import { randomUUID } from 'node:crypto';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { FeatureCatalog } from '../catalog/feature.ts';
+import type { Clock } from '../clock.ts';
+import type { CustomerDirectory } from '../customers/customer.ts';
+import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
+import { BatchesGoneError, type Delivery, type Ledger, type Manifest } from '../queue/ledger.ts';
+import type { Logger } from '../telemetry.ts';
+import { buried } from './acknowledge.ts';
+import { type CalculatedFlush, calculateFlush } from './calculated-flush.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import {
+  decisions,
+  type KnownWorld,
+  screenBatch,
+  settleBatch,
+  tallyOf,
+  withFeatureRefIds,
+} from './decide.ts';
+import { openClaims } from './deduplicate.ts';
+import { type FlushStore, StoreRefusedDataError } from './flush-store.ts';
+import type { IdentityTable } from './identity-table.ts';
+import { NotCountedWatch } from './not-counted.ts';
+import type { Persistence } from './persistence.ts';
+import { type DecidedBatch, type FlushPlan, planOf } from './plan.ts';
+import { type ReadBatch, readBatch } from './read-batch.ts';
+import { rebuildTable } from './recovery.ts';
+import { UsageStates } from './usage-states.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
+
+export interface FlushParts {
+  readonly ledger: Ledger;
+  readonly store: FlushStore;
+  readonly table: IdentityTable;
+  readonly catalog: Pick<FeatureCatalog, 'features'>;
+  readonly customers: Pick<CustomerDirectory, 'existing'>;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: WorkerMetrics;
+  readonly persistence: Persistence;
+  readonly checkpoint: Checkpoint;
+}
+
+export class Flusher {
+  readonly #parts: FlushParts;
+  readonly #states: UsageStates;
+  #lastFlushId: number;
+
+  /** @param lastFlushId the newest that the ledger or the store knows: ids rise for ever. */
+  constructor(parts: FlushParts, lastFlushId: number) {
+    this.#parts = parts;
+    this.#states = new UsageStates(parts.store);
+    this.#lastFlushId = lastFlushId;
+  }
+
+  /**
+   * Carries the deliveries through to the end. Returns those that have to be flushed again, because the flush
+   * had to be given up for the sake of others in it; all the rest is done with. Rejects only when the worker
+   * must stop; what was begun is then finished by the next owner.
+   */
+  async flush(deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
+    const { ledger, metrics, checkpoint } = this.#parts;
+    // A crash before `begin`: nothing was written, the batches are pending and are delivered again. The claims
+    // in the table died with the process.
+    const batches = await this.#read(deliveries);
+    if (batches.length === 0) return [];
+    const plan = await metrics.time('decide', () => this.#decide(batches));
+    await checkpoint('afterDecide');
+    try {
+      // A crash after `begin`: the next owner finds the manifest and does exactly this flush first.
+      await metrics.time('begin', () => ledger.begin(plan.manifest));
+    } catch (error) {
+      if (!(error instanceof BatchesGoneError)) throw error;
+      const gone = new Set(error.batchIds);
+      return this.#startOver(deliveriesOf(plan.batches).filter(({ batchId }) => !gone.has(batchId)));
+    }
+    await checkpoint('afterBegin');
+    return this.#carryOut(plan);
+  }
+
+  /** Finishes a flush that an earlier owner began: same rows, same token, same decisions. */
+  async redo(manifest: Manifest, deliveries: readonly Delivery[]): Promise<void> {
+    const features = await this.#featuresById();
+    const batches = deliveries.map((delivery) => {
+      const batch = readBatch(delivery);
+      // It was read before it was begun; this can only be another version of the program.
+      if (batch.kind === 'corrupt')
+        throw new Error(`flush ${manifest.flushId} cannot be redone: ${batch.reason}`);
+      return batch.kind === 'events' ? batch : { ...batch, facts: withFeatureRefIds(batch.facts, features) };
+    });
+    this.#parts.logger.info(
+      { flush: manifest.flushId, batches: batches.length },
+      'redoing an unfinished flush',
+    );
+    await this.#carryOut(planOf(manifest, batches));
+  }
+
+  /** Buries what cannot be read. A crash: each burial is one step, done or not; the batch is delivered again. */
+  async #read(deliveries: readonly Delivery[]): Promise<ReadBatch[]> {
+    const batches: ReadBatch[] = [];
+    for (const delivery of deliveries) {
+      const batch = readBatch(delivery);
+      if (batch.kind === 'corrupt') await this.#bury([delivery], batch.reason);
+      else batches.push(batch);
+      await nextTurn();
+    }
+    return batches;
+  }
+
+  /** Changes nothing but the table in memory, which is rebuilt wherever the flush does not come to its end. */
+  async #decide(batches: readonly ReadBatch[]): Promise<FlushPlan> {
+    const { store, table, clock, persistence } = this.#parts;
+    const world = await this.#knownWorld(batches);
+    const screened = batches.map((batch) => screenBatch(batch, world));
+    const claims = await persistence.until('lookup', () =>
+      openClaims(
+        screened.map(({ rows }) => rows),
+        table,
+        store.lookupStored,
+      ),
+    );
+    const decided: Uint8Array[] = [];
+    for (const each of screened) {
+      decided.push(settleBatch(each, claims));
+      await nextTurn();
+    }
+    this.#lastFlushId += 1;
+    const manifest: Manifest = {
+      flushId: this.#lastFlushId,
+      token: randomUUID(),
+      batchIds: batches.map(({ delivery }) => delivery.batchId),
+      decisions: Buffer.concat(decided),
+      decidedAt: clock.now(),
+    };
+    return planOf(
+      manifest,
+      screened.map(({ batch }) => batch),
+    );
+  }
+
+  async #carryOut(plan: FlushPlan): Promise<readonly Delivery[]> {
+    const { ledger, metrics, checkpoint } = this.#parts;
+    const { flushId, decisions: decided } = plan.manifest;
+    let notCounted: Readonly<Record<string, number>>;
+    let calculated: CalculatedFlush;
+    try {
+      // A crash in or between the inserts: some partitions may be written. The redo sends the same bytes under
+      // the same tokens, and ClickHouse drops what it has.
+      const inserting = metrics.time('events', () => this.#insertEvents(plan));
+      // The counting happens while ClickHouse works.
+      [notCounted] = await Promise.all([this.#notCounted(plan), inserting, checkpoint('duringInsert')]);
+      await checkpoint('afterEvents');
+      calculated = await metrics.time('measurements', () => this.#insertMeasurements(plan));
+      await checkpoint('afterMeasurements');
+    } catch (error) {
+      if (!(error instanceof StoreRefusedDataError)) throw error;
+      return this.#setAside(plan, error);
+    }
+    // Everything is stored, so it is true already; told before the flush is booked, a crash in between costs no
+    // reporter the answer: the redo tells it again.
+    await metrics.time('reply', () => this.#reply(plan, calculated.outcomes));
+    await checkpoint('afterReply');
+    // A crash before: redone, adding nothing. After: the batches are gone from the queue, their jobs complete
+    // when they are delivered again.
+    await metrics.time('finish', () => ledger.finish(flushId, tallyOf(decided), notCounted));
+    await checkpoint('afterFinish');
+    this.#states.keep(calculated.states);
+    const now = this.#parts.clock.now();
+    metrics.flushed(
+      decided.length,
+      deliveriesOf(plan.batches).map(({ sealedAt }) => now - sealedAt),
+    );
+    return [];
+  }
+
+  async #insertEvents(plan: FlushPlan): Promise<void> {
+    const { store, persistence } = this.#parts;
+    const { flushId, token } = plan.manifest;
+    const insert = async (
+      decision: number,
+      run: (chunks: readonly Buffer[]) => Promise<void>,
+    ): Promise<void> => {
+      const chunks = plan.batches.filter(({ decided }) => decided.includes(decision)).flatMap(chunksOf);
+      if (chunks.length === 0) return;
+      await persistence.until(
+        'events',
+        () => run(chunks),
+        () => this.#nothingStored(flushId),
+      );
+    };
+    await insert(decisions.counts, (chunks) => store.insertEvents(flushId, token, chunks));
+    await insert(decisions.conflict, (chunks) => store.insertConflicts(flushId, token, chunks));
+  }
+
+  async #insertMeasurements(plan: FlushPlan): Promise<CalculatedFlush> {
+    const { store, table, persistence } = this.#parts;
+    const { windowMs } = table;
+    const calculated = await calculateFlush(plan, { store, states: this.#states, persistence, windowMs });
+    if (calculated.rows.length > 0) {
+      const insert = () => store.insertMeasurements(plan.manifest.token, calculated.rows);
+      await persistence.until('measurements', insert, () => this.#nothingStored(plan.manifest.flushId));
+    }
+    return calculated;
+  }
+
+  /** A flush of which anything is stored is never given up: its content was taken, so it can be taken. */
+  async #nothingStored(flushId: number): Promise<boolean> {
+    const { store, persistence } = this.#parts;
+    return (await persistence.until('count', () => store.countOfFlush(flushId))) === 0;
+  }
+
+  async #notCounted(plan: FlushPlan): Promise<Readonly<Record<string, number>>> {
+    const { catalog, persistence } = this.#parts;
+    const counts: Record<string, number> = {};
+    const watch = new NotCountedWatch(await persistence.until('catalog', () => catalog.features()));
+    for (const { batch, decided } of plan.batches) {
+      if (batch.kind === 'events') watch.count(batch.block, decided, counts);
+      await nextTurn();
+    }
+    return counts;
+  }
+
+  async #reply(plan: FlushPlan, outcomes: ReadonlyMap<number, MeasurementOutcome>): Promise<void> {
+    const { ledger } = this.#parts;
+    const replies = plan.batches.map(async ({ batch, decided, from }) => {
+      const { batchId, kind, replyTo } = batch.delivery;
+      if (kind !== 'usage') return;
+      const ofBatch = Array.from(decided, (_, row) => outcomes.get(from + row) ?? buried);
+      await ledger.reply(replyTo, { batchId, outcomes: ofBatch });
+    });
+    await Promise.all(replies);
+  }
+
+  /**
+   * ClickHouse refuses the content for good and has stored none of it. Only the batches at fault are set aside;
+   * burying them gives the flush up in the same step. A crash before: the redo comes here again. After: the
+   * other batches are pending.
+   */
+  async #setAside(plan: FlushPlan, cause: StoreRefusedDataError): Promise<readonly Delivery[]> {
+    const { store, persistence } = this.#parts;
+    const atFault: DecidedBatch[] = [];
+    for (const each of plan.batches) {
+      const chunks = chunksOf(each);
+      const taken =
+        chunks.length === 0 || (await persistence.until('probe', () => store.takesEvents(chunks)));
+      if (!taken) atFault.push(each);
+    }
+    // When each is taken alone but not together, there is nothing left to tell them apart by.
+    const refused = deliveriesOf(atFault.length > 0 ? atFault : plan.batches);
+    await this.#bury(refused, cause.message);
+    return this.#startOver(deliveriesOf(plan.batches).filter((delivery) => !refused.includes(delivery)));
+  }
+
+  async #bury(deliveries: readonly Delivery[], reason: string): Promise<void> {
+    const { ledger, metrics, logger } = this.#parts;
+    const batchIds = deliveries.map(({ batchId }) => batchId);
+    await ledger.bury(batchIds, reason);
+    for (const { batchId, kind, replyTo, count } of deliveries) {
+      metrics.deadLettered(kind);
+      if (kind === 'usage') await ledger.reply(replyTo, { batchId, outcomes: Array(count).fill(buried) });
+    }
+    logger.error({ batches: batchIds, reason }, 'set batches aside as dead letters; they keep their content');
+  }
+
+  /** A claim never outlives a write that failed (contract, 5.1c): what this flush claimed is forgotten. */
+  async #startOver(deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
+    this.#states.clear();
+    await rebuildTable(this.#parts);
+    return deliveries;
+  }
+
+  async #knownWorld(batches: readonly ReadBatch[]): Promise<KnownWorld> {
+    const facts = batches.flatMap((batch) => (batch.kind === 'usage' ? batch.facts : []));
+    if (facts.length === 0) return { customers: new Set(), features: new Map() };
+    const { customers, persistence } = this.#parts;
+    const refIds = [...new Set(facts.map(({ customerId }) => customerId))];
+    const existing = await persistence.until('customers', () => customers.existing(refIds));
+    return { customers: existing, features: await this.#featuresById() };
+  }
+
+  async #featuresById(): Promise<KnownWorld['features']> {
+    const { catalog, persistence } = this.#parts;
+    const features = await persistence.until('catalog', () => catalog.features());
+    // A refId wins over another feature's id, as in the catalog.
+    return new Map([
+      ...features.map((each) => [each.id, each] as const),
+      ...features.map((each) => [each.refId, each] as const),
+    ]);
+  }
+}
+
+function chunksOf({ batch, decided }: DecidedBatch): Buffer[] {
+  return batch.kind === 'events' ? batch.block.withVerdicts(decided) : [];
+}
+
+function deliveriesOf(batches: readonly DecidedBatch[]): Delivery[] {
+  return batches.map(({ batch }) => batch.delivery);
+}

@@ -1,0 +1,101 @@
+/** What a new owner of the shard does before it takes any batch. */
+import type { Clock } from '../clock.ts';
+import type { Ledger } from '../queue/ledger.ts';
+import type { Logger } from '../telemetry.ts';
+import { type FlushStore, identityRowWords } from './flush-store.ts';
+import type { IdentityTable } from './identity-table.ts';
+import type { Persistence } from './persistence.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
+
+/**
+ * The newest flush that anybody knows. ClickHouse may know a newer one than Redis, which can lose its newest
+ * writes or all of them; a flush id that was used is never used again, or its rows would be taken for stored.
+ */
+export async function lastFlushId(
+  ledger: Ledger,
+  store: FlushStore,
+  persistence: Persistence,
+): Promise<number> {
+  const begun = await persistence.until('recover', () => ledger.lastFlushId());
+  const stored = await persistence.until('recover', () => store.newestFlush());
+  return Math.max(begun, stored);
+}
+
+export interface RebuildParts {
+  readonly store: FlushStore;
+  readonly table: IdentityTable;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: WorkerMetrics;
+  readonly persistence: Persistence;
+}
+
+/**
+ * Fills the table of identities from what is stored: one snapshot, whose size is then compared with a count.
+ * They differ when a part was missed, or when an insert of an owner before us arrived in between; then all is
+ * read again. This is the only way claims are released, so it also follows a flush that was given up.
+ */
+export async function rebuildTable({
+  store,
+  table,
+  clock,
+  logger,
+  metrics,
+  persistence,
+}: RebuildParts): Promise<void> {
+  const startedAt = clock.now();
+  const since = startedAt - table.windowMs - spareMs(table.windowMs);
+  const rows = await metrics.time('rebuild', () =>
+    persistence.until('rebuild', async () => {
+      const read = await loadTable(store, table, since);
+      const stored = await store.countSince(since);
+      if (read !== stored)
+        throw new IncompleteReadError(`read ${read} identities where ${stored} are stored`);
+      return read;
+    }),
+  );
+  const tookMs = clock.now() - startedAt;
+  logger.info({ identities: rows, tookMs }, 'the table of identities is rebuilt');
+}
+
+/**
+ * Batches that waited were received a while ago, and each of their events is looked up in ClickHouse when the
+ * table does not reach back a window from there. An hour of spare memory covers an hour of backlog.
+ */
+function spareMs(windowMs: number): number {
+  return Math.min(3_600_000, windowMs / 8);
+}
+
+/** Rows between two looks at the table's bound. */
+const rowsPerExpiry = 100_000;
+
+/** Returns the number of rows read. The table's bound holds while it loads: the oldest go first. */
+async function loadTable(store: FlushStore, table: IdentityTable, since: number): Promise<number> {
+  table.clear(since);
+  let rows = 0;
+  let expiredAt = 0;
+  for await (const { count, words } of store.identitiesSince(since)) {
+    for (let row = 0; row < count; row += 1) {
+      const at = row * identityRowWords;
+      const timestamp = instantAt(words, at + 5);
+      const receivedAt = instantAt(words, at + 7);
+      if (Math.max(timestamp, receivedAt) < table.completeSince) continue;
+      table.add(words, at, timestamp, receivedAt, words[at + 4] ?? 0);
+    }
+    rows += count;
+    if (rows - expiredAt < rowsPerExpiry) continue;
+    table.expire(Number.NEGATIVE_INFINITY);
+    expiredAt = rows;
+  }
+  return rows;
+}
+
+/** Two words as a signed 64-bit integer, the lower first. */
+function instantAt(words: Uint32Array, at: number): number {
+  return ((words[at + 1] ?? 0) | 0) * 0x1_0000_0000 + (words[at] ?? 0);
+}
+
+class IncompleteReadError extends Error {
+  readonly code = 'INCOMPLETE_READ';
+  readonly retryable = true;
+}

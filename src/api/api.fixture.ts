@@ -1,0 +1,179 @@
+/** The API's server on a free port, with real Redis and in-memory stand-ins for what lies behind our own ports. */
+import { randomUUID } from 'node:crypto';
+import { Redis } from 'ioredis';
+import { Registry } from 'prom-client';
+import { RedisFeatureCatalog } from '../catalog/redis-feature-catalog.ts';
+import { ManualClock } from '../clock.ts';
+import { RedisCustomerDirectory } from '../customers/redis-customer-directory.ts';
+import { ApiKeys } from '../http/api-key.ts';
+import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
+import type { EventFact, MeasurementFact } from '../metering/facts.ts';
+import type { Intake, IntakeRefusal } from '../metering/intake.ts';
+import { addQuantities, quantityToText, zeroQuantity } from '../quantity.ts';
+import type {
+  ReportedItem,
+  ReportedQuery,
+  UsageHistory,
+  UsageHistoryQuery,
+  UsageReader,
+} from '../usage/usage.ts';
+import { createApiServer } from './api-server.ts';
+
+export const serverKey = 'server-for-tests';
+export const ingestKey = 'ingest-for-tests';
+export const startOfTests = Date.UTC(2026, 4, 1, 12);
+
+/** Takes everything, and adds up what is reported for each customer, feature and resource. */
+export class MemoryIntake implements Intake {
+  readonly events: EventFact[] = [];
+  readonly #usage = new Map<string, MeasurementFact['value']>();
+  refusal: IntakeRefusal | undefined;
+  fault: Error | undefined;
+
+  async acceptEvents(events: readonly EventFact[]): Promise<IntakeRefusal | undefined> {
+    if (this.fault !== undefined) throw this.fault;
+    if (this.refusal === undefined) this.events.push(...events);
+    return this.refusal;
+  }
+
+  async acceptMeasurements(
+    measurements: readonly MeasurementFact[],
+  ): Promise<readonly MeasurementOutcome[] | IntakeRefusal> {
+    return this.refusal ?? measurements.map((measurement) => this.#count(measurement));
+  }
+
+  #count(measurement: MeasurementFact): MeasurementOutcome {
+    const { customerId, featureId, resourceId, value, timestamp } = measurement;
+    if (customerId === 'nobody') {
+      return { error: { code: 'CUSTOMER_NOT_FOUND', message: 'no customer has this id' } };
+    }
+    const scope = JSON.stringify([customerId, featureId, resourceId]);
+    const sum = addQuantities(this.#usage.get(scope) ?? zeroQuantity, value);
+    this.#usage.set(scope, sum);
+    return {
+      id: randomUUID(),
+      customerId,
+      featureId,
+      resourceId: resourceId === '' ? null : resourceId,
+      value: quantityToText(value),
+      timestamp: new Date(timestamp).toISOString(),
+      currentUsage: quantityToText(sum),
+      usageLimit: null,
+      usagePeriodStart: null,
+      usagePeriodEnd: null,
+      nextResetDate: null,
+      duplicate: false,
+    };
+  }
+}
+
+/** Answers what it was given, and remembers what it was asked. */
+export class MemoryUsageReader implements UsageReader {
+  historyAnswer: UsageHistory = { totalUsage: zeroQuantity, periods: [], series: [], truncated: false };
+  items: readonly ReportedItem[] = [];
+  readonly asked: (UsageHistoryQuery | ReportedQuery)[] = [];
+
+  async currentUsage(): Promise<UsageHistory['totalUsage']> {
+    return this.historyAnswer.totalUsage;
+  }
+
+  async history(query: UsageHistoryQuery): Promise<UsageHistory> {
+    this.asked.push(query);
+    return this.historyAnswer;
+  }
+
+  async reported(query: ReportedQuery): Promise<readonly ReportedItem[]> {
+    this.asked.push(query);
+    const { after } = query;
+    const from = after === null ? 0 : this.items.findIndex(({ id }) => id === after.id) + 1;
+    return this.items.slice(from, from + query.limit);
+  }
+}
+
+export interface ApiAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly data: Readonly<Record<string, unknown>> | null | undefined;
+  readonly errors: readonly ApiAnswerError[];
+}
+
+export interface ApiAnswerError {
+  readonly message: string;
+  readonly path?: readonly (string | number)[];
+  readonly extensions: Readonly<Record<string, unknown>>;
+}
+
+export interface RunningApi {
+  readonly url: string;
+  readonly intake: MemoryIntake;
+  readonly usage: MemoryUsageReader;
+  readonly clock: ManualClock;
+  /** What was logged as an error. */
+  readonly logged: readonly unknown[];
+  /** POST /graphql with the server's key. */
+  ask(query: string, variables?: unknown): Promise<ApiAnswer>;
+  /** As `ask`, with the body as it is and these headers beside the content type. */
+  send(
+    body: string | Uint8Array<ArrayBuffer>,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<ApiAnswer>;
+  stop(): Promise<void>;
+}
+
+export async function startApi(redisUrl: string): Promise<RunningApi> {
+  const redis = new Redis(redisUrl);
+  const namespace = `{api-${randomUUID()}}`;
+  const [intake, usage, clock] = [new MemoryIntake(), new MemoryUsageReader(), new ManualClock(startOfTests)];
+  const logged: unknown[] = [];
+  const server = createApiServer({
+    services: {
+      features: new RedisFeatureCatalog(redis, namespace),
+      customers: new RedisCustomerDirectory(redis, namespace),
+      intake,
+      usage,
+      clock,
+    },
+    keys: new ApiKeys([
+      { key: serverKey, scopes: ['api', 'ingest'] },
+      { key: ingestKey, scopes: ['ingest'] },
+    ]),
+    readiness: [{ name: 'redis', check: () => redis.ping() }],
+    log: { error: (...line: unknown[]) => void logged.push(line) },
+    registry: new Registry(),
+  });
+  const port = await server.listen('127.0.0.1', 0, { shared: false });
+  const url = `http://127.0.0.1:${port}`;
+  const send: RunningApi['send'] = async (body, headers = { 'X-API-KEY': serverKey }) =>
+    answerOf(
+      await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body,
+      }),
+    );
+  return {
+    ...{ url, intake, usage, clock, logged, send },
+    ask: (query, variables) => send(JSON.stringify({ query, variables })),
+    stop: async () => {
+      await server.stop();
+      await redis.quit();
+    },
+  };
+}
+
+export async function answerOf(response: Response): Promise<ApiAnswer> {
+  const { data, errors = [] } = (await response.json()) as Partial<ApiAnswer>;
+  return { status: response.status, headers: response.headers, data, errors };
+}
+
+/** The answer's data, once it is sure that there were no errors. */
+export function dataOf(answer: ApiAnswer): Readonly<Record<string, unknown>> {
+  if (answer.errors.length > 0 || answer.data === null || answer.data === undefined) {
+    throw new Error(`expected data, got ${JSON.stringify(answer.errors)}`);
+  }
+  return answer.data;
+}
+
+export function codesOf(answer: ApiAnswer): readonly unknown[] {
+  return answer.errors.map((error) => error.extensions['code']);
+}

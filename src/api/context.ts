@@ -1,0 +1,44 @@
+import type { FeatureCatalog } from '../catalog/feature.ts';
+import type { Clock } from '../clock.ts';
+import type { CustomerRegister } from '../customers/customer.ts';
+import type { Intake } from '../metering/intake.ts';
+import type { UsageReader } from '../usage/usage.ts';
+
+/** What resolvers work on: ports only, chosen by the composition root. */
+export interface ApiServices {
+  readonly features: FeatureCatalog;
+  readonly customers: CustomerRegister;
+  readonly intake: Intake;
+  readonly usage: UsageReader;
+  readonly clock: Clock;
+}
+
+/** What resolvers know of the request they answer. */
+export interface ApiContext extends Record<PropertyKey, unknown> {
+  readonly services: ApiServices;
+  /** Bytes of the request's body, which the intake's bounds count. */
+  readonly bodyBytes: number;
+}
+
+/**
+ * One type's fields. A field without an entry answers the source's property of its name. GraphQL has checked the
+ * arguments against the schema before a resolver sees them, so each declares the form it expects.
+ */
+export type FieldResolvers = Readonly<
+  Record<string, (source: never, args: never, context: ApiContext) => unknown>
+>;
+
+/** One part of the API: its share of the schema, and what answers it. */
+export interface ApiModule {
+  readonly typeDefs: string;
+  readonly resolvers: Readonly<Record<string, FieldResolvers>>;
+  /** What the module's root fields cost; see `graphql/query-cost.ts`. */
+  readonly costs: Readonly<Record<string, FieldCost>>;
+}
+
+export interface FieldCost {
+  /** Work of the field itself, where reading one property is 1. */
+  readonly weight: number;
+  /** How many items its selection is answered for, at most; 1 when absent. */
+  readonly items?: (args: Readonly<Record<string, unknown>>) => number;
+}

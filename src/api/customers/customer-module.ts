@@ -1,0 +1,221 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import {
+  changeCustomer,
+  type CustomerFields,
+  customerFieldsProblem,
+  customerRefIdRule,
+  isCustomerRefId,
+  makeCustomer,
+} from '../../customers/change-customer.ts';
+import type { Customer, CustomerFilter, CustomerPlace } from '../../customers/customer.ts';
+import { ApiProblem, customerNotFound } from '../api-problem.ts';
+import type { ApiContext, ApiModule } from '../context.ts';
+import {
+  type Connection,
+  connectionOf,
+  decodeCursor,
+  encodeCursor,
+  pageSizeOf,
+  type PagingInput,
+  pagingOf,
+} from '../graphql/connection.ts';
+import { metadataOf } from '../graphql/metadata.ts';
+import { customerTypeDefs } from './customer-schema.ts';
+
+export const customerModule: ApiModule = {
+  typeDefs: customerTypeDefs,
+  resolvers: {
+    Query: { getCustomerByRefId, customers },
+    Mutation: { provisionCustomer, updateOneCustomer },
+    Customer: { customerId: (customer: Customer) => customer.refId },
+  },
+  costs: {
+    'Query.getCustomerByRefId': { weight: 10 },
+    'Query.customers': { weight: 50, items: pageSizeOf },
+    'Mutation.provisionCustomer': { weight: 50 },
+    'Mutation.updateOneCustomer': { weight: 50 },
+  },
+};
+
+interface CustomerFieldsInput {
+  readonly name?: string | null;
+  readonly email?: string | null;
+  readonly additionalMetaData?: unknown;
+}
+
+interface CustomerNameInput {
+  readonly customerId?: string | null;
+  readonly refId?: string | null;
+}
+
+interface Input<T> {
+  readonly input: T;
+}
+
+async function getCustomerByRefId(
+  _: unknown,
+  { input }: Input<CustomerNameInput>,
+  { services }: ApiContext,
+): Promise<Customer> {
+  const refId = refIdOf(input);
+  const customer = await services.customers.customer(refId);
+  if (customer === undefined) throw customerNotFound(refId);
+  return customer;
+}
+
+async function provisionCustomer(
+  _: unknown,
+  { input }: Input<CustomerFieldsInput & { readonly customerId?: string | null }>,
+  { services }: ApiContext,
+): Promise<unknown> {
+  const fields = fieldsOf(input);
+  const { customerId } = input;
+  const customer =
+    customerId === undefined || customerId === null
+      ? await provisionUnnamed(fields, services)
+      : await provisionNamed(checkedRefId(customerId), fields, services);
+  return { customer, subscription: null, entitlements: [], subscriptionDecisionStrategy: null };
+}
+
+async function provisionNamed(
+  refId: string,
+  fields: CustomerFields,
+  { customers: register, clock }: ApiContext['services'],
+): Promise<Customer> {
+  const id = randomUUID();
+  return register.upsert(refId, (existing) => {
+    const now = clock.now();
+    return existing === undefined
+      ? makeCustomer(refId, fields, id, now)
+      : changeCustomer(existing, fields, now);
+  });
+}
+
+/** Made names are short, so one may be taken: that customer is left as it is, and another name is tried. */
+async function provisionUnnamed(
+  fields: CustomerFields,
+  { customers: register, clock }: ApiContext['services'],
+): Promise<Customer> {
+  const id = randomUUID();
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const refId = `customer-${randomBytes(3).toString('hex')}`;
+    const stored = await register.upsert(
+      refId,
+      (existing) => existing ?? makeCustomer(refId, fields, id, clock.now()),
+    );
+    if (stored.id === id) return stored;
+  }
+  throw new ApiProblem('OVERLOADED', 'no free customerId was found; send your own', { retryAfterSeconds: 1 });
+}
+
+async function updateOneCustomer(
+  _: unknown,
+  { input }: Input<CustomerFieldsInput & CustomerNameInput>,
+  { services }: ApiContext,
+): Promise<Customer> {
+  const refId = refIdOf(input);
+  const fields = fieldsOf(input);
+  const customer = await services.customers.update(refId, (existing) =>
+    changeCustomer(existing, fields, services.clock.now()),
+  );
+  if (customer === undefined) throw customerNotFound(refId);
+  return customer;
+}
+
+interface CustomersArguments {
+  readonly filter?: CustomerFilterInput | null;
+  readonly paging?: PagingInput | null;
+  readonly sorting?: readonly { readonly direction: 'ASC' | 'DESC' }[] | null;
+}
+
+async function customers(
+  _: unknown,
+  args: CustomersArguments,
+  { services }: ApiContext,
+): Promise<Connection<Customer>> {
+  const paging = pagingOf(args.paging);
+  const page = await services.customers.page({
+    filter: filterOf(args.filter ?? {}),
+    order: args.sorting?.[0]?.direction === 'DESC' ? 'newest-first' : 'oldest-first',
+    after: placeOf(paging.after),
+    before: placeOf(paging.before),
+    end: paging.end,
+    limit: paging.limit,
+  });
+  return connectionOf({ ...page, items: page.customers }, ({ createdAt, refId }) =>
+    encodeCursor({ at: createdAt, name: refId }),
+  );
+}
+
+interface StringFilterInput {
+  readonly eq?: string | null;
+}
+
+interface CustomerFilterInput {
+  readonly refId?: StringFilterInput | null;
+  readonly customerId?: StringFilterInput | null;
+  readonly name?: StringFilterInput | null;
+  readonly email?: StringFilterInput | null;
+  readonly createdAt?: {
+    readonly gt?: number | null;
+    readonly gte?: number | null;
+    readonly lt?: number | null;
+    readonly lte?: number | null;
+  } | null;
+}
+
+/** Instants are whole milliseconds, so `later than` is `from the next one on`. */
+function filterOf(input: CustomerFilterInput): CustomerFilter {
+  const { gt, gte, lt, lte } = input.createdAt ?? {};
+  const from = [gte ?? null, isGiven(gt) ? gt + 1 : null].filter(isGiven);
+  const before = [lt ?? null, isGiven(lte) ? lte + 1 : null].filter(isGiven);
+  return {
+    refId: sameRefId(input.refId?.eq, input.customerId?.eq),
+    name: input.name?.eq ?? null,
+    email: input.email?.eq ?? null,
+    createdFrom: from.length === 0 ? null : Math.max(...from),
+    createdBefore: before.length === 0 ? null : Math.min(...before),
+  };
+}
+
+function placeOf(cursor: string | null): CustomerPlace | null {
+  if (cursor === null) return null;
+  const { at, name } = decodeCursor(cursor);
+  return { createdAt: at, refId: name };
+}
+
+function fieldsOf(input: CustomerFieldsInput): CustomerFields {
+  const { name, email, additionalMetaData } = input;
+  const problem = customerFieldsProblem({ name, email });
+  if (problem !== undefined) throw new ApiProblem('VALIDATION_ERROR', problem);
+  return {
+    name,
+    email,
+    additionalMetaData: additionalMetaData === undefined ? undefined : metadataOf(additionalMetaData),
+  };
+}
+
+function refIdOf(input: CustomerNameInput): string {
+  const refId = sameRefId(input.refId, input.customerId);
+  if (refId === null) throw new ApiProblem('VALIDATION_ERROR', 'customerId is required');
+  return refId;
+}
+
+function sameRefId(refId: string | null | undefined, customerId: string | null | undefined): string | null {
+  if (isGiven(refId) && isGiven(customerId) && refId !== customerId) {
+    throw new ApiProblem(
+      'VALIDATION_ERROR',
+      'customerId and refId name two customers; one of them is enough',
+    );
+  }
+  return refId ?? customerId ?? null;
+}
+
+function checkedRefId(customerId: string): string {
+  if (isCustomerRefId(customerId)) return customerId;
+  throw new ApiProblem('VALIDATION_ERROR', `customerId must be ${customerRefIdRule}`);
+}
+
+function isGiven<T>(value: T | null | undefined): value is T {
+  return value !== null && value !== undefined;
+}

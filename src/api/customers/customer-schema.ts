@@ -1,0 +1,190 @@
+export const customerTypeDefs = /* GraphQL */ `
+  extend type Query {
+    "The customer with this refId; the error CUSTOMER_NOT_FOUND when there is none."
+    getCustomerByRefId(
+      "Which customer."
+      input: GetCustomerByRefIdInput!
+    ): Customer
+
+    "Customers, oldest first unless sorted otherwise."
+    customers(
+      "Only customers that meet every condition given."
+      filter: CustomerFilter
+      "Which page of them."
+      paging: CursorPaging
+      "The order; only its first entry counts."
+      sorting: [CustomerSort!]
+    ): CustomerConnection
+  }
+
+  extend type Mutation {
+    """
+    Creates a customer, or updates the given fields of the one that has this id: sending the same again changes
+    nothing. Raw events that were reported for this customer before count from now on.
+    """
+    provisionCustomer(
+      "The customer."
+      input: ProvisionCustomerInput!
+    ): ProvisionCustomerResult
+
+    """
+    Updates a customer. Only the given fields change; null clears one. The error CUSTOMER_NOT_FOUND when there is
+    no such customer.
+    """
+    updateOneCustomer(
+      "Which customer, and the fields that change."
+      input: UpdateCustomerInput!
+    ): Customer
+  }
+
+  "Whom usage is counted for."
+  type Customer {
+    "The UUID that Tollgate gave."
+    id: ID!
+    "The caller's own name for the customer, which usage is reported for. It never changes."
+    refId: String!
+    "The same as \`refId\`."
+    customerId: String!
+    "The customer's name."
+    name: String
+    "The customer's e-mail address."
+    email: String
+    "The caller's own data, given back as it came."
+    additionalMetaData: JSON
+    "When the customer was provisioned."
+    createdAt: DateTime!
+    "When one of the fields last changed."
+    updatedAt: DateTime!
+  }
+
+  "A customer to create or to update."
+  input ProvisionCustomerInput {
+    """
+    The refId: 1 to 255 letters, digits, \`_\`, \`|\`, \`.\`, \`@\` and \`-\`, the first one a letter or digit. One is made
+    when absent: \`customer-\` and six hexadecimal digits.
+    """
+    customerId: String
+    "The customer's name, 1 to 255 characters."
+    name: String
+    "The customer's e-mail address, at most 255 characters."
+    email: String
+    "The caller's own data: a JSON object of at most 16 KiB. It replaces what was there."
+    additionalMetaData: JSON
+  }
+
+  "What provisioning a customer led to."
+  type ProvisionCustomerResult {
+    "The customer as it is now."
+    customer: Customer!
+    "The subscription made in the same call; null, since none was asked for."
+    subscription: CustomerSubscription
+    "What the customer may use by way of the subscription made; empty without one."
+    entitlements: [Entitlement!]!
+    "How the subscription was decided on; null without one."
+    subscriptionDecisionStrategy: String
+  }
+
+  "A customer's subscription to a plan."
+  type CustomerSubscription {
+    "The UUID that Tollgate gave."
+    id: ID!
+    "The subscription's name, the caller's own or a made one."
+    refId: String!
+    "The same as \`refId\`."
+    subscriptionId: String!
+  }
+
+  "What a customer may use of a feature."
+  type Entitlement {
+    "Whether the customer may use the feature now."
+    isGranted: Boolean!
+    "The feature."
+    feature: Feature!
+  }
+
+  "A customer's fields that change."
+  input UpdateCustomerInput {
+    "The customer's refId. Either this or \`refId\` is required."
+    customerId: String
+    "The same as \`customerId\`."
+    refId: String
+    "The customer's name, 1 to 255 characters; null clears it."
+    name: String
+    "The customer's e-mail address, at most 255 characters; null clears it."
+    email: String
+    "The caller's own data: a JSON object of at most 16 KiB that replaces what was there; null clears it."
+    additionalMetaData: JSON
+  }
+
+  "Names one customer."
+  input GetCustomerByRefIdInput {
+    "The customer's refId. Either this or \`refId\` is required."
+    customerId: String
+    "The same as \`customerId\`."
+    refId: String
+  }
+
+  "Conditions on customers, all of which must hold."
+  input CustomerFilter {
+    "On the refId."
+    refId: StringFilter
+    "On the refId too."
+    customerId: StringFilter
+    "On the name."
+    name: StringFilter
+    "On the e-mail address."
+    email: StringFilter
+    "On when the customer was provisioned."
+    createdAt: DateTimeFilter
+  }
+
+  "A condition on a text."
+  input StringFilter {
+    "Equal to this, letter case included."
+    eq: String
+  }
+
+  "Conditions on an instant, all of which must hold."
+  input DateTimeFilter {
+    "Later than this."
+    gt: DateTime
+    "At this or later."
+    gte: DateTime
+    "Earlier than this."
+    lt: DateTime
+    "At this or earlier."
+    lte: DateTime
+  }
+
+  "An order of customers."
+  input CustomerSort {
+    "What to sort by; equal ones are sorted by refId."
+    field: CustomerSortField!
+    "The direction."
+    direction: SortDirection!
+  }
+
+  "What customers can be sorted by."
+  enum CustomerSortField {
+    "When the customer was provisioned."
+    createdAt
+  }
+
+  "A page of customers."
+  type CustomerConnection {
+    "The customers of this page, with their cursors."
+    edges: [CustomerEdge!]!
+    "Where the page lies in the list."
+    pageInfo: PageInfo!
+    "How many customers meet the filter, on all pages."
+    totalCount: Int!
+  }
+
+  "A customer's place in a list."
+  type CustomerEdge {
+    "The place, for \`after\` and \`before\`. It stays valid."
+    cursor: String!
+    "The customer."
+    node: Customer!
+  }
+`;

@@ -1,0 +1,19 @@
+/**
+ * The whole API: each area of the domain is one module with its share of the schema and its resolvers.
+ * `schema.graphql` beside this file is the result as text; a test holds it equal to what is served.
+ */
+import type { GraphQLSchema } from 'graphql';
+import { featureModule } from './catalog/feature-module.ts';
+import type { FieldCost } from './context.ts';
+import { customerModule } from './customers/customer-module.ts';
+import { makeExecutableSchema } from './graphql/executable-schema.ts';
+import { usageModule } from './usage/usage-module.ts';
+
+const modules = [featureModule, customerModule, usageModule];
+
+export const apiSchema: GraphQLSchema = makeExecutableSchema(modules);
+
+/** By `Type.field`; a field that is not listed costs 1. */
+export const fieldCosts: ReadonlyMap<string, FieldCost> = new Map(
+  modules.flatMap((module) => Object.entries(module.costs)),
+);

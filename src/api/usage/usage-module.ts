@@ -1,0 +1,33 @@
+import type { Acknowledgement } from '../../metering/acknowledgement.ts';
+import type { ReportedItem } from '../../usage/usage.ts';
+import type { ApiModule } from '../context.ts';
+import { pageSizeOf } from '../graphql/connection.ts';
+import { usageHistoryV2 } from './history-resolver.ts';
+import { measurements } from './measurements-resolver.ts';
+import { reportEvent, reportUsage, reportUsageBulk } from './report-resolvers.ts';
+import { usageTypeDefs } from './usage-schema.ts';
+
+export const usageModule: ApiModule = {
+  typeDefs: usageTypeDefs,
+  resolvers: {
+    Query: { usageHistoryV2, measurements },
+    Mutation: { reportUsage, reportUsageBulk, reportEvent },
+    UsageMeasurementWithCurrentUsage: { measurementId: (measurement: Acknowledgement) => measurement.id },
+    ReportedUsage: {
+      resourceId: (item: ReportedItem) => absentIfEmpty(item.resourceId),
+      idempotencyKey: (item: ReportedItem) => absentIfEmpty(item.idempotencyKey),
+    },
+  },
+  costs: {
+    'Query.usageHistoryV2': { weight: 1_000 },
+    'Query.measurements': { weight: 500, items: pageSizeOf },
+    'Mutation.reportUsage': { weight: 50 },
+    'Mutation.reportUsageBulk': { weight: 1_000 },
+    'Mutation.reportEvent': { weight: 1_000 },
+  },
+};
+
+/** Facts have the empty text where nothing was given; GraphQL has null. */
+function absentIfEmpty(text: string): string | null {
+  return text === '' ? null : text;
+}

@@ -1,0 +1,96 @@
+/** Keeps the data of an INSERT in a file while the engine reads them: the only way in that takes any bytes as they are. */
+import { createHash, randomUUID } from 'node:crypto';
+import { createWriteStream } from 'node:fs';
+import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { raised } from './clickhouse-exception.ts';
+
+export interface SpooledData {
+  readonly path: string;
+  /** Deletes the file; to be called once. */
+  release(): Promise<void>;
+}
+
+/** One body of an INSERT, after it was unpacked. */
+export const spoolBytesMax = 1024 ** 3;
+/** All bodies that wait or are being read, so that many at once do not fill the disk. */
+const spoolTotalBytesMax = 4 * spoolBytesMax;
+const memoryFolder = '/dev/shm';
+
+/**
+ * Small enough bodies go to the memory file system, which saves the disk the writing; the rest goes under the data
+ * folder. Files of a process that was killed are removed at the start.
+ */
+export class DataSpool {
+  readonly #memoryPrefix: string;
+  readonly #diskFolder: string;
+  #memoryBytesFree: number;
+  #bytes = 0;
+
+  private constructor(memoryPrefix: string, diskFolder: string, memoryBytesFree: number) {
+    this.#memoryPrefix = memoryPrefix;
+    this.#diskFolder = diskFolder;
+    this.#memoryBytesFree = memoryBytesFree;
+  }
+
+  /** Called by the process that holds the lock of `dataDir`, since what it finds there it deletes. */
+  static async open(dataDir: string): Promise<DataSpool> {
+    const disk = join(resolve(dataDir), 'spool');
+    // The engine would read these as a pattern of file names, and knows no way to escape them.
+    if (/[*?{}]/.test(disk)) throw new Error(`the data folder ${dataDir} may not contain any of * ? { }`);
+    await rm(disk, { recursive: true, force: true });
+    await mkdir(disk, { recursive: true, mode: 0o700 });
+    const prefix = `tollgate-${createHash('sha256').update(disk).digest('hex').slice(0, 16)}-`;
+    return new DataSpool(join(memoryFolder, prefix), disk, await clearedMemory(prefix));
+  }
+
+  /**
+   * Writes `chunks` to a file. `bytesExpected` is the length when it is known: memory is only used for data that are
+   * known to fit. Throws TOO_MANY_BYTES for one body that is too large, NOT_ENOUGH_SPACE when all together are, and
+   * what `chunks` throws.
+   */
+  async write(chunks: AsyncIterable<Buffer>, bytesExpected: number | undefined): Promise<SpooledData> {
+    const reserved =
+      bytesExpected !== undefined && bytesExpected <= this.#memoryBytesFree ? bytesExpected : 0;
+    this.#memoryBytesFree -= reserved;
+    const path = reserved > 0 ? `${this.#memoryPrefix}${randomUUID()}` : join(this.#diskFolder, randomUUID());
+    let bytes = 0;
+    const release = async (): Promise<void> => {
+      await rm(path, { force: true });
+      this.#memoryBytesFree += reserved;
+      this.#bytes -= bytes;
+    };
+    const counted = async function* (this: DataSpool): AsyncGenerator<Buffer> {
+      for await (const chunk of chunks) {
+        bytes += chunk.length;
+        this.#bytes += chunk.length;
+        if (bytes > spoolBytesMax)
+          throw raised.tooLarge(`The data of one INSERT exceed ${spoolBytesMax} bytes`);
+        if (this.#bytes > spoolTotalBytesMax)
+          throw raised.notEnoughSpace('Too many data wait to be inserted');
+        yield chunk;
+      }
+    };
+    try {
+      await pipeline(Readable.from(counted.call(this)), createWriteStream(path, { mode: 0o600 }));
+      return { path, release };
+    } catch (error) {
+      await release();
+      throw error;
+    }
+  }
+}
+
+/** Bytes that may be used: half of what is free, since others use it too; 0 where there is no memory file system. */
+async function clearedMemory(prefix: string): Promise<number> {
+  try {
+    const left = (await readdir(memoryFolder)).filter((name) => name.startsWith(prefix));
+    await Promise.all(left.map((name) => rm(join(memoryFolder, name), { force: true })));
+    const { bavail, bsize } = await statfs(memoryFolder);
+    return Math.floor((bavail * bsize) / 2);
+  } catch {
+    return 0;
+  }
+}

@@ -1,0 +1,88 @@
+/** One DATA_DIR is one installation: its lock, its server key and its small secrets. */
+import { randomBytes } from 'node:crypto';
+import { chmod, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { connect, createServer, type Server } from 'node:net';
+import { join, relative } from 'node:path';
+
+export class InstallationLockedError extends Error {
+  readonly code = 'INSTALLATION_LOCKED';
+  readonly retryable = false;
+}
+
+/**
+ * Holds DATA_DIR for this process until `release`. The lock is a listening socket, which the kernel lets go of
+ * with the process, kill -9 included; so a lock left behind is told from one that is held.
+ */
+export async function lockInstallation(dataDir: string): Promise<{ release(): Promise<void> }> {
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+  const path = shortest(join(dataDir, 'lock'));
+  if (await answers(path)) {
+    throw new InstallationLockedError(
+      `Tollgate already runs on the folder ${dataDir}; stop it first, or give this one another DATA_DIR`,
+    );
+  }
+  await unlink(path).catch(() => undefined);
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject).listen(path, resolve);
+  });
+  server.unref();
+  return { release: () => closed(server) };
+}
+
+/** The server key: the given one, or the one made at the first start and kept with mode 0600. */
+export async function serverApiKey(dataDir: string, given: string | undefined): Promise<string> {
+  return (
+    given ??
+    (await keptSecret(dataDir, 'server-api-key', () => `server-${randomBytes(24).toString('base64url')}`))
+  );
+}
+
+/** A secret that is made once: written whole or not at all, readable by its owner only. */
+export async function keptSecret(folder: string, name: string, make: () => string): Promise<string> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const path = join(folder, name);
+  const kept = await readFile(path, 'utf8').catch(() => '');
+  if (kept.trim() !== '') return kept.trim();
+  const secret = make();
+  const draft = `${path}.${process.pid}`;
+  await writeFile(draft, `${secret}\n`, { mode: 0o600 });
+  await chmod(draft, 0o600);
+  await rename(draft, path);
+  return secret;
+}
+
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  await closed(server);
+  if (address === null || typeof address === 'string') throw new Error('the system gave no free port');
+  return address.port;
+}
+
+/** Socket paths are bounded at about 100 bytes; a relative one may fit where the absolute one does not. */
+function shortest(path: string): string {
+  const near = relative(process.cwd(), path);
+  const chosen = near.length < path.length ? near : path;
+  if (Buffer.byteLength(chosen) > 100) {
+    throw new Error(`the path of DATA_DIR is too long for its lock (${path}); choose one under 95 bytes`);
+  }
+  return chosen;
+}
+
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}
+
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+  });
+}

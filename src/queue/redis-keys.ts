@@ -1,0 +1,46 @@
+/**
+ * Every Redis key of the queue, in one place. The namespace is in braces (`{tollgate}`), so that on a Redis
+ * Cluster all of them live in one slot and one script may touch them together.
+ */
+export interface QueueKeys {
+  readonly namespace: string;
+  /** Hash: batch id → entry line (see `batch-entry.ts`) of every batch accepted and not yet booked. */
+  readonly pending: string;
+  /** Hash: batch id → entry line, time and reason of every dead letter. */
+  readonly dead: string;
+  /** Hash of counters: accepted and where it ended, and the bytes that the backlog's bound counts. */
+  readonly books: string;
+  /** Hash of counters: events that matched a feature but had no usable field. */
+  readonly notCounted: string;
+  /** Hash: `begun` and `done`, the newest flush ids. */
+  readonly flush: string;
+  /** Hash: the flush in hand; absent when there is none. */
+  readonly manifest: string;
+  readonly lease: string;
+  readonly epoch: string;
+  /** A batch's content is at this prefix and its id; an empty value says that the batch was here lately. */
+  readonly payloadPrefix: string;
+  readonly deadPayloadPrefix: string;
+  /** A pub/sub channel is this prefix and the address of one process. */
+  readonly replyPrefix: string;
+}
+
+/** BullMQ's name of the one queue; its own keys are `<namespace>:batches:…`. */
+export const batchQueueName = 'batches';
+
+export function queueKeys(namespace = '{tollgate}'): QueueKeys {
+  return {
+    namespace,
+    pending: `${namespace}:pending`,
+    dead: `${namespace}:dead`,
+    books: `${namespace}:books`,
+    notCounted: `${namespace}:not-counted`,
+    flush: `${namespace}:flush`,
+    manifest: `${namespace}:manifest`,
+    lease: `${namespace}:lease`,
+    epoch: `${namespace}:epoch`,
+    payloadPrefix: `${namespace}:payload:`,
+    deadPayloadPrefix: `${namespace}:dead-payload:`,
+    replyPrefix: `${namespace}:reply:`,
+  };
+}

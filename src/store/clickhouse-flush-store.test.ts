@@ -1,0 +1,297 @@
+import { randomUUID } from 'node:crypto';
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { foldUsage, unusedState } from '../aggregate/calculated-usage.ts';
+import type { LookupKey } from '../aggregate/deduplicate.ts';
+import { identityRowWords, type MeasurementRow, StoreRefusedDataError } from '../aggregate/flush-store.ts';
+import { EventBlock, EventBlockBuilder } from '../metering/event-block.ts';
+import type { EventFact } from '../metering/facts.ts';
+import { eventIdentity, measurementIdentity } from '../metering/identity.ts';
+import { parseQuantity, type Quantity, quantityFromClickhouse, quantityToText } from '../quantity.ts';
+import { createTestDatabase, type TestDatabase } from './clickhouse-database.fixture.ts';
+import { ClickhouseFlushStore } from './clickhouse-flush-store.ts';
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+const noon = Date.UTC(2026, 4, 4, 12);
+/** Texts that would break SQL, JSON or TabSeparated where they are not carried as data. */
+const nasty = `O'Hara \\ "x" \n\n\t); DROP TABLE events; -- 🦊 {a:String} \\N`;
+
+let database: TestDatabase;
+let store: ClickhouseFlushStore;
+let flush = 0;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  store = new ClickhouseFlushStore(database.client);
+});
+afterAll(() => database.drop());
+beforeEach(() => {
+  flush += 1;
+});
+
+function event(fact: Partial<EventFact> = {}): EventFact {
+  return {
+    ...{
+      customerId: randomUUID(),
+      resourceId: '',
+      eventName: 'call',
+      idempotencyKey: randomUUID(),
+      source: '',
+    },
+    ...{ timestamp: noon, receivedAt: noon + 5, dimensions: [['path', '/']] },
+    ...fact,
+  };
+}
+
+function blockOf(facts: readonly EventFact[]): EventBlock {
+  const builder = new EventBlockBuilder();
+  for (const fact of facts) builder.append(fact);
+  return new EventBlock(builder.finish());
+}
+
+const chunksOf = (facts: readonly EventFact[], decided: readonly number[]) =>
+  blockOf(facts).withVerdicts(Uint8Array.from(decided));
+
+function quantity(text: string): Quantity {
+  const parsed = parseQuantity(text);
+  if (parsed === undefined) throw new Error(`no number: ${text}`);
+  return parsed;
+}
+
+function measurement(row: Partial<MeasurementRow> = {}): MeasurementRow {
+  return {
+    ...{
+      flush,
+      position: 0,
+      id: randomUUID(),
+      contentDigest: 0xdead_beef,
+      receivedAt: noon + 5,
+      timestamp: noon,
+    },
+    ...{ customerId: randomUUID(), featureId: 'seats', resourceId: '', idempotencyKey: randomUUID() },
+    ...{ updateBehavior: 'DELTA', value: quantity('1'), currentUsage: quantity('1'), dimensions: [] },
+    ...row,
+  };
+}
+
+function keyOf(fact: EventFact, scope: LookupKey['scope'] = 'timestamp'): LookupKey {
+  const { customerId, resourceId, eventName: name, idempotencyKey, source, timestamp, receivedAt } = fact;
+  const identity = eventIdentity(fact).toString('hex');
+  return {
+    kind: 'event',
+    customerId,
+    name,
+    resourceId,
+    idempotencyKey,
+    source,
+    identity,
+    timestamp,
+    receivedAt,
+    scope,
+  };
+}
+
+async function rowsOf<T>(query: string): Promise<T[]> {
+  const answer = await database.client.query({ query, format: 'JSONEachRow' });
+  return answer.json<T>();
+}
+
+test('an event is stored as it was sent, whatever its texts are, and only where its verdict is 0', async () => {
+  const kept = event({ customerId: nasty, resourceId: nasty, dimensions: [[nasty, nasty]], source: nasty });
+  const duplicate = event();
+  // Conflicts are kept for 90 days from receipt, so this one has to be new.
+  const conflict = event({ eventName: nasty, receivedAt: Date.now() });
+  await store.insertEvents(flush, randomUUID(), chunksOf([kept, duplicate, conflict], [0, 1, 2]));
+  await store.insertConflicts(flush, randomUUID(), chunksOf([kept, duplicate, conflict], [0, 1, 2]));
+  const stored =
+    await rowsOf(`SELECT customer_id, resource_id, source, dimensions, toUnixTimestamp64Milli(timestamp) AS at,
+    idempotency_key FROM events WHERE flush = ${flush}`);
+  expect(stored).toEqual([
+    {
+      ...{ customer_id: nasty, resource_id: nasty, source: nasty, dimensions: { [nasty]: nasty } },
+      ...{ at: String(noon), idempotency_key: kept.idempotencyKey },
+    },
+  ]);
+  const conflicts = await rowsOf(`SELECT event_name FROM event_conflicts WHERE flush = ${flush}`);
+  expect(conflicts).toEqual([{ event_name: nasty }]);
+  expect(await store.countOfFlush(flush)).toBe(2);
+  expect(await store.newestFlush()).toBe(flush);
+});
+
+test('an insert with the same token adds nothing, also across months and blocks of many batches', async () => {
+  const facts = Array.from({ length: 500 }, (_, index) => event({ timestamp: noon - index * dayMs }));
+  const chunks = [facts.slice(0, 200), facts.slice(200)].flatMap((part) =>
+    chunksOf(
+      part,
+      part.map((_, index) => index % 2),
+    ),
+  );
+  const token = randomUUID();
+  for (let attempt = 0; attempt < 3; attempt += 1) await store.insertEvents(flush, token, chunks);
+  expect(await store.countOfFlush(flush)).toBe(250);
+  const rows = [measurement(), measurement({ position: 1, timestamp: noon - 40 * dayMs })];
+  for (let attempt = 0; attempt < 3; attempt += 1) await store.insertMeasurements(token, rows);
+  expect(await store.countOfFlush(flush)).toBe(252);
+});
+
+test('content that is no block is refused for good and leaves nothing; a store that is away is another error', async () => {
+  const [head = Buffer.alloc(0), body = Buffer.alloc(0), ...rest] = chunksOf([event(), event()], [0, 0]);
+  const torn = [head, body.subarray(0, body.length - 30), ...rest];
+  await expect(store.insertEvents(flush, randomUUID(), torn)).rejects.toThrow(StoreRefusedDataError);
+  expect(await store.takesEvents(torn)).toBe(false);
+  expect(await store.takesEvents([head, body, ...rest])).toBe(true);
+  expect(await store.countOfFlush(flush)).toBe(0);
+  const { createClickhouseClient } = await import('./clickhouse-client.ts');
+  const nobody = createClickhouseClient({ url: 'http://127.0.0.1:9', requestTimeoutMs: 1_000 });
+  await expect(new ClickhouseFlushStore(nobody).insertEvents(1, 'x', torn)).rejects.toMatchObject({
+    ...{ code: 'CLICKHOUSE_UNAVAILABLE', retryable: true },
+  });
+  await nobody.close();
+});
+
+test('a stored copy is found by its timestamp, or by its receipt within the window', async () => {
+  const customerId = nasty;
+  const late = event({ customerId, timestamp: noon - 400 * dayMs, receivedAt: noon - 300 * dayMs });
+  const recent = event({ customerId, timestamp: noon - 2 * hourMs, receivedAt: noon - hourMs });
+  await store.insertEvents(flush, randomUUID(), chunksOf([late, recent], [0, 0]));
+  const copyOf = (fact: EventFact) =>
+    expect.objectContaining({
+      ...{
+        identity: eventIdentity(fact).toString('hex'),
+        timestamp: fact.timestamp,
+        receivedAt: fact.receivedAt,
+      },
+    });
+  const again = { ...late, receivedAt: noon };
+  expect(await store.lookupStored([keyOf(again)], dayMs)).toEqual([copyOf(late)]);
+  // Another timestamp: only its receipt can lead to it, and only within the window.
+  const moved = { ...recent, timestamp: noon, receivedAt: noon };
+  expect(await store.lookupStored([keyOf(moved)], dayMs)).toEqual([]);
+  expect(await store.lookupStored([keyOf(moved, 'window')], dayMs)).toEqual([copyOf(recent)]);
+  expect(await store.lookupStored([keyOf(moved, 'window')], hourMs / 2)).toEqual([]);
+});
+
+test('thousands of keys are looked up through the sorting key', async () => {
+  const facts = Array.from({ length: 4_500 }, (_, index) =>
+    event({ customerId: `many ${index % 1_000}`, timestamp: noon - index * 60_000 }),
+  );
+  await store.insertEvents(
+    flush,
+    randomUUID(),
+    chunksOf(
+      facts,
+      facts.map(() => 0),
+    ),
+  );
+  const copies = await store.lookupStored(
+    facts.map((fact) => keyOf(fact)),
+    dayMs,
+  );
+  expect(new Set(copies.map(({ identity }) => identity)).size).toBe(4_500);
+});
+
+test('an acknowledgement is found by identity and timestamp, with its exact amounts', async () => {
+  const row = measurement({
+    ...{ customerId: nasty, resourceId: nasty, featureId: nasty, idempotencyKey: nasty },
+    ...{ value: quantity('-0.000000000000000000000000000001'), dimensions: [['a', nasty]] },
+    currentUsage: quantityFromClickhouse('1234567890123456789012345678901234567890.5'),
+  });
+  const other = { ...row, timestamp: noon + 1, id: randomUUID(), position: 1 };
+  await store.insertMeasurements(randomUUID(), [row, other]);
+  const [found, missing] = await store.acknowledgements([row, { ...row, idempotencyKey: 'unknown' }]);
+  expect(found).toMatchObject({ id: row.id, timestamp: noon });
+  expect([found?.value, found?.currentUsage].map((each) => each && quantityToText(each))).toEqual([
+    '-0.000000000000000000000000000001',
+    '1234567890123456789012345678901234567890.5',
+  ]);
+  expect(missing).toBeUndefined();
+});
+
+test('calculated usage folds in ClickHouse to what it folds to here, flush by flush', async () => {
+  const change = fc.record({
+    // Around the epoch and before it: a missing SET must not be taken for one in 1970.
+    timestamp: fc.integer({ min: -4, max: 4 }).map((hours) => hours * hourMs),
+    updateBehavior: fc.constantFrom('DELTA' as const, 'DELTA' as const, 'SET' as const),
+    value: fc.integer({ min: -50, max: 50 }).map((tenths) => quantity(String(tenths / 10))),
+  });
+  const history = fc.array(fc.array(change, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(history, async (flushes) => {
+      const pair = { customerId: randomUUID(), featureId: 'seats', resourceId: nasty };
+      const rows: MeasurementRow[] = [];
+      let state = unusedState;
+      for (const changes of flushes) {
+        const at = flush;
+        flush += 1;
+        rows.push(...changes.map((each, position) => measurement({ ...pair, ...each, flush: at, position })));
+        const deltas = rows.filter((row) => row.flush < at && row.updateBehavior === 'DELTA');
+        const sumAfter = (timestamp: number) =>
+          quantity(
+            String(
+              Math.round(
+                deltas.reduce(
+                  (sum, row) => sum + (row.timestamp > timestamp ? Number(quantityToText(row.value)) : 0),
+                  0,
+                ) * 10,
+              ) / 10,
+            ),
+          );
+        state = foldUsage(state, changes, sumAfter).state;
+      }
+      await store.insertMeasurements(randomUUID(), rows);
+      const first = rows[0]?.flush ?? 0;
+      const nobody = { ...pair, customerId: 'nobody' };
+      const [all, none, empty] = [
+        ...(await store.usageStates([pair, nobody], flush)),
+        ...(await store.usageStates([pair], first)),
+      ].map((each) => each && { ...each, total: quantityToText(each.total) });
+      expect(all).toEqual({ ...state, total: quantityToText(state.total) });
+      expect(none).toEqual({ ...unusedState, total: '0' });
+      expect(empty).toEqual({ ...unusedState, total: '0' });
+      const deltasAfterNoon = rows.filter((row) => row.timestamp > 0 && row.updateBehavior === 'DELTA');
+      const [sum, nothing] = await store.deltasAfter(
+        [
+          { ...pair, timestamp: 0 },
+          { ...nobody, timestamp: 0 },
+        ],
+        flush,
+      );
+      const tenths = deltasAfterNoon.reduce(
+        (total, row) => total + Math.round(Number(quantityToText(row.value)) * 10),
+        0,
+      );
+      expect([sum, nothing].map((each) => each && quantityToText(each))).toEqual([String(tenths / 10), '0']);
+    }),
+    { numRuns: 20 },
+  );
+});
+
+test('the identities of a rebuild are those that JavaScript computes, as many as are counted', async () => {
+  const since = Date.UTC(2030, 0, 1);
+  const recent = event({ customerId: nasty, timestamp: since - dayMs, receivedAt: since + 1 });
+  const ahead = event({ timestamp: since + 2, receivedAt: since - 1 });
+  const old = event({ timestamp: since - 1, receivedAt: since - 1 });
+  const reported = measurement({ receivedAt: since + 3, featureId: nasty });
+  const keyless = measurement({ position: 1, receivedAt: since + 3, idempotencyKey: '' });
+  await store.insertEvents(flush, randomUUID(), chunksOf([recent, ahead, old], [0, 0, 0]));
+  await store.insertMeasurements(randomUUID(), [reported, keyless]);
+  const found: { identity: string; instants: number[] }[] = [];
+  for await (const { count, words } of store.identitiesSince(since)) {
+    for (let row = 0; row < count; row += 1) {
+      const bytes = Buffer.from(words.buffer, row * identityRowWords * 4, identityRowWords * 4);
+      const instants = [Number(bytes.readBigInt64LE(20)), Number(bytes.readBigInt64LE(28))];
+      found.push({ identity: bytes.subarray(0, 16).toString('hex'), instants });
+    }
+  }
+  const expected = [
+    ...[recent, ahead].map((fact) => ({ identity: eventIdentity(fact), ...fact })),
+    { identity: measurementIdentity(reported), ...reported },
+  ].map(({ identity, timestamp, receivedAt }) => ({
+    identity: identity.toString('hex'),
+    instants: [timestamp, receivedAt],
+  }));
+  const sorted = (list: typeof found) => list.toSorted((a, b) => (a.identity < b.identity ? -1 : 1));
+  expect(sorted(found)).toEqual(sorted(expected));
+  expect(await store.countSince(since)).toBe(3);
+});

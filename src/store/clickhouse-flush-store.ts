@@ -1,0 +1,327 @@
+/** What the worker stores and asks, in ClickHouse. User content travels as data or parameters, never as SQL text. */
+import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
+import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings } from '@clickhouse/client';
+import type { UsageState } from '../aggregate/calculated-usage.ts';
+import { unusedState } from '../aggregate/calculated-usage.ts';
+import type { LookupKey, StoredCopy } from '../aggregate/deduplicate.ts';
+import {
+  type FlushStore,
+  type IdentityRows,
+  identityRowWords,
+  type MeasurementKey,
+  type MeasurementRow,
+  type StoredAcknowledgement,
+  StoreRefusedDataError,
+  type UsagePair,
+} from '../aggregate/flush-store.ts';
+import { type Quantity, quantityFromClickhouse, zeroQuantity } from '../quantity.ts';
+import { classifyClickhouseError, selectRows } from './clickhouse-client.ts';
+import * as sql from './flush-sql.ts';
+import { RowBinaryWriter } from './row-binary.ts';
+
+/** Keys of one question: 2,000 keys of the longest ids are 3 MB of parameters, and ask 2,000 granules at most. */
+const keysPerQueryMax = 2_000;
+
+export class ClickhouseFlushStore implements FlushStore {
+  readonly #client: ClickHouseClient;
+
+  constructor(client: ClickHouseClient) {
+    this.#client = client;
+  }
+
+  async insertEvents(flushId: number, token: string, chunks: readonly Buffer[]): Promise<void> {
+    await this.#insert(sql.insertEvents('events', flushId, 0), `${token}-events`, chunks);
+  }
+
+  async insertConflicts(flushId: number, token: string, chunks: readonly Buffer[]): Promise<void> {
+    await this.#insert(sql.insertEvents('event_conflicts', flushId, 2), `${token}-conflicts`, chunks);
+  }
+
+  async insertMeasurements(token: string, rows: readonly MeasurementRow[]): Promise<void> {
+    const writer = new RowBinaryWriter();
+    for (const row of rows) writeMeasurement(writer, row);
+    await this.#insert(sql.insertMeasurements, `${token}-measurements`, [writer.bytes()]);
+  }
+
+  async takesEvents(chunks: readonly Buffer[]): Promise<boolean> {
+    try {
+      // Every value is read, and no row has this verdict.
+      await this.#insert(sql.insertEvents('events', 0, 255), `probe-${randomUUID()}`, chunks);
+      return true;
+    } catch (error) {
+      if (error instanceof StoreRefusedDataError) return false;
+      throw error;
+    }
+  }
+
+  readonly lookupStored = async (
+    keys: readonly LookupKey[],
+    windowMs: number,
+  ): Promise<readonly StoredCopy[]> => {
+    const copies: StoredCopy[] = [];
+    for (const kind of ['event', 'measurement'] as const) {
+      const ofKind = keys.filter((key) => key.kind === kind);
+      for (const page of pages(ofKind)) {
+        copies.push(...(await this.#copies(sql.copiesByTimestamp(kind), page, {})));
+      }
+      for (const page of pages(ofKind.filter((key) => key.scope === 'window'))) {
+        const earliest = page.reduce((min, key) => Math.min(min, key.receivedAt), Number.POSITIVE_INFINITY);
+        const parameters = { receivedFrom: earliest - windowMs };
+        copies.push(...(await this.#copies(sql.copiesByReceipt(kind), page, parameters)));
+      }
+    }
+    return copies;
+  };
+
+  async acknowledgements(
+    keys: readonly MeasurementKey[],
+  ): Promise<readonly (StoredAcknowledgement | undefined)[]> {
+    const found = new Map<string, StoredAcknowledgement>();
+    for (const page of pages(keys)) {
+      const params = {
+        ...pairColumns(page),
+        timestamps: page.map((key) => key.timestamp),
+        keys: page.map((key) => key.idempotencyKey),
+      };
+      for (const row of await selectRows<AcknowledgementRow>(this.#client, {
+        sql: sql.acknowledgements,
+        params,
+      })) {
+        found.set(measurementKey({ ...row, timestamp: Number(row.at) }), {
+          id: row.measurementId,
+          value: quantityFromClickhouse(row.amount),
+          timestamp: Number(row.at),
+          currentUsage: quantityFromClickhouse(row.usage),
+        });
+      }
+    }
+    return keys.map((key) => found.get(measurementKey(key)));
+  }
+
+  async usageStates(pairs: readonly UsagePair[], beforeFlush: number): Promise<readonly UsageState[]> {
+    const found = new Map<string, UsageState>();
+    for (const page of pages(pairs)) {
+      const params = { ...pairColumns(page), beforeFlush };
+      for (const row of await selectRows<StateRow>(this.#client, { sql: sql.usageStates, params })) {
+        found.set(pairKey(row), {
+          setAt: row.sets === '0' ? undefined : Number(row.setAt),
+          total: quantityFromClickhouse(row.total),
+          newestAt: Number(row.newestAt),
+        });
+      }
+    }
+    return pairs.map((pair) => found.get(pairKey(pair)) ?? unusedState);
+  }
+
+  async deltasAfter(
+    points: readonly (UsagePair & { readonly timestamp: number })[],
+    beforeFlush: number,
+  ): Promise<readonly Quantity[]> {
+    const found = new Map<string, Quantity>();
+    for (const page of pages(points)) {
+      const timestamps = page.map((point) => point.timestamp);
+      const params = { ...pairColumns(page), timestamps, beforeFlush };
+      for (const row of await selectRows<SumRow>(this.#client, { sql: sql.deltasAfter, params })) {
+        found.set(pairKey(row, row.after), quantityFromClickhouse(row.total));
+      }
+    }
+    return points.map((point) => found.get(pairKey(point, String(point.timestamp))) ?? zeroQuantity);
+  }
+
+  async *identitiesSince(since: number): AsyncIterable<IdentityRows> {
+    try {
+      const { stream } = await this.#client.exec({
+        query: `${sql.identitiesSince} FORMAT RowBinary`,
+        query_params: { since },
+        // A rebuild of tens of millions of rows outlives the default; progress in the body keeps the socket busy.
+        clickhouse_settings: { max_execution_time: 0 },
+      });
+      yield* identityRows(stream);
+    } catch (error) {
+      throw classifyClickhouseError(error);
+    }
+  }
+
+  async countSince(since: number): Promise<number> {
+    return this.#number(sql.countSince, { since });
+  }
+
+  async newestFlush(): Promise<number> {
+    return this.#number(sql.newestFlush, {});
+  }
+
+  async countOfFlush(flushId: number): Promise<number> {
+    return this.#number(sql.countOfFlush, { flush: flushId });
+  }
+
+  async #insert(query: string, token: string, chunks: readonly Buffer[]): Promise<void> {
+    try {
+      const { stream } = await this.#client.exec({
+        query,
+        values: Readable.from(chunks, { objectMode: false }),
+        clickhouse_settings: { ...insertSettings, insert_deduplication_token: token },
+      });
+      // The answer is empty; reading it to its end frees the socket and meets an error that came late.
+      for await (const chunk of stream) void chunk;
+    } catch (error) {
+      if (error instanceof ClickHouseError && dataErrorCodes.has(error.code)) {
+        // The server's own text may quote the content of events (I10), so only its code and name go on.
+        throw new StoreRefusedDataError(
+          `ClickHouse cannot take the content: ${error.code} ${error.type ?? ''}`,
+        );
+      }
+      throw classifyClickhouseError(error);
+    }
+  }
+
+  async #copies(
+    query: string,
+    page: readonly LookupKey[],
+    more: Readonly<Record<string, number>>,
+  ): Promise<StoredCopy[]> {
+    const params = {
+      customers: page.map((key) => key.customerId),
+      names: page.map((key) => key.name),
+      timestamps: page.map((key) => key.timestamp),
+      keys: page.map((key) => key.idempotencyKey),
+      ...more,
+    };
+    const rows = await selectRows<CopyRow>(this.#client, { sql: query, params });
+    return rows.map((row) => ({
+      identity: row.identity,
+      contentDigest: row.digest,
+      timestamp: Number(row.at),
+      receivedAt: Number(row.received),
+    }));
+  }
+
+  async #number(query: string, params: Readonly<Record<string, number>>): Promise<number> {
+    const rows = await selectRows<{ number: string }>(this.#client, { sql: query, params });
+    return Number(rows[0]?.number ?? 0);
+  }
+}
+
+/**
+ * One insert is one block a partition, written before the answer, so that its token covers all of it. A back-fill
+ * may touch hundreds of months, and one thread keeps the blocks in the order of the bytes, as a repeat sends them.
+ */
+const insertSettings: ClickHouseSettings = {
+  async_insert: 0,
+  wait_end_of_query: 1,
+  insert_deduplicate: 1,
+  max_threads: 1,
+  max_insert_threads: '1',
+  max_partitions_per_insert_block: '0',
+};
+
+/**
+ * Server codes that blame the content of an insert. Source: src/Common/ErrorCodes.cpp of ClickHouse. All others,
+ * a missing table among them, are for the operator to mend, and the flush waits for that.
+ */
+const dataErrorCodes: ReadonlySet<string> = new Set([
+  '6', // CANNOT_PARSE_TEXT
+  '9', // SIZES_OF_COLUMNS_DOESNT_MATCH
+  '10', // NOT_FOUND_COLUMN_IN_BLOCK
+  '26', // CANNOT_PARSE_QUOTED_STRING
+  '27', // CANNOT_PARSE_INPUT_ASSERTION_FAILED
+  '32', // ATTEMPT_TO_READ_AFTER_EOF
+  '33', // CANNOT_READ_ALL_DATA
+  '50', // UNKNOWN_TYPE
+  '53', // TYPE_MISMATCH
+  '69', // ARGUMENT_OUT_OF_BOUND
+  '70', // CANNOT_CONVERT_TYPE
+  '117', // INCORRECT_DATA
+  '128', // TOO_LARGE_ARRAY_SIZE
+  '131', // TOO_LARGE_STRING_SIZE
+  '190', // SIZES_OF_ARRAYS_DONT_MATCH
+  '407', // DECIMAL_OVERFLOW
+]);
+
+function writeMeasurement(writer: RowBinaryWriter, row: MeasurementRow): void {
+  writer.int64(row.flush);
+  writer.uint32(row.position);
+  writer.uuid(row.id);
+  writer.uint32(row.contentDigest);
+  writer.int64(row.receivedAt);
+  writer.int64(row.timestamp);
+  writer.string(row.featureId);
+  writer.string(row.customerId);
+  writer.string(row.resourceId);
+  writer.string(row.idempotencyKey);
+  writer.string(row.updateBehavior);
+  writer.quantity(row.value);
+  writer.quantity(row.currentUsage);
+  writer.stringMap(row.dimensions);
+}
+
+interface CopyRow {
+  readonly identity: string;
+  readonly digest: number;
+  readonly at: string;
+  readonly received: string;
+}
+
+interface PairRow {
+  readonly customerId: string;
+  readonly featureId: string;
+  readonly resourceId: string;
+}
+
+interface AcknowledgementRow extends PairRow {
+  readonly idempotencyKey: string;
+  readonly measurementId: string;
+  readonly amount: string;
+  readonly at: string;
+  readonly usage: string;
+}
+
+interface StateRow extends PairRow {
+  readonly total: string;
+  readonly newestAt: string;
+  readonly sets: string;
+  readonly setAt: string;
+}
+
+interface SumRow extends PairRow {
+  readonly after: string;
+  readonly total: string;
+}
+
+function pairColumns(pairs: readonly UsagePair[]): Record<string, readonly string[]> {
+  return {
+    customers: pairs.map((pair) => pair.customerId),
+    features: pairs.map((pair) => pair.featureId),
+    resources: pairs.map((pair) => pair.resourceId),
+  };
+}
+
+function pairKey(pair: UsagePair, ...more: readonly string[]): string {
+  return JSON.stringify([pair.customerId, pair.featureId, pair.resourceId, ...more]);
+}
+
+function measurementKey(key: MeasurementKey): string {
+  return pairKey(key, key.idempotencyKey, String(key.timestamp));
+}
+
+function* pages<T>(items: readonly T[]): Generator<readonly T[]> {
+  for (let from = 0; from < items.length; from += keysPerQueryMax) {
+    yield items.slice(from, from + keysPerQueryMax);
+  }
+}
+
+/** Cuts the answer into whole rows, and copies them to where 32-bit words are aligned. */
+async function* identityRows(stream: AsyncIterable<Buffer>): AsyncGenerator<IdentityRows> {
+  const rowBytes = identityRowWords * 4;
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of stream) {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const count = Math.floor(bytes.length / rowBytes);
+    rest = bytes.subarray(count * rowBytes);
+    if (count === 0) continue;
+    const words = new Uint32Array(count * identityRowWords);
+    Buffer.from(words.buffer).set(bytes.subarray(0, count * rowBytes));
+    yield { count, words };
+  }
+  if (rest.length > 0) throw new Error('ClickHouse ended its answer in the middle of a row');
+}
