@@ -45,6 +45,11 @@ await Promise.all([
   ...['index.html', 'icon.svg'].map((name) => copyFile(join(source, name), join(target, name))),
 ]);
 
+// explorer.css holds all styles; esbuild writes those of the parts that load later once more, and nothing uses them.
+for (const name of await readdir(target)) {
+  if (/^chunk-.*\.css$/.test(name)) await rm(join(target, name));
+}
+
 // Compressed once here instead of at every request.
 for (const name of await readdir(target)) {
   if (!['.js', '.css', '.html', '.svg'].includes(extname(name))) continue;

@@ -164,6 +164,13 @@ export class Installation {
     return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(' ') + 1));
   }
 
+  /** Waits until both ports say that Redis and ClickHouse can be used. */
+  async ready(): Promise<void> {
+    for (const url of [this.ingestUrl, this.apiUrl]) {
+      await eventually(async () => (await fetch(`${url}/readyz`)).ok, `${url} to be ready`);
+    }
+  }
+
   /** Waits until nothing accepted is still on its way. */
   async settled(): Promise<void> {
     await eventually(
@@ -185,9 +192,27 @@ export async function eventually(
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs;
   for (;;) {
-    if (await Promise.resolve(holds()).catch(() => false)) return;
+    if (await attempt(holds)) return;
     if (Date.now() > deadline) throw new Error(`waited ${timeoutMs} ms in vain for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+/** What cannot be asked yet does not hold yet. */
+async function attempt(holds: () => boolean | Promise<boolean>): Promise<boolean> {
+  try {
+    return await holds();
+  } catch {
+    return false;
+  }
+}
+
+/** The command line of a process, '' once it has ended. */
+export function commandLine(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return '';
   }
 }
 

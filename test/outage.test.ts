@@ -1,7 +1,6 @@
 /** What callers meet while Redis or ClickHouse is away, and that all is well afterwards. */
-import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { alive, descendants, eventually, Installation } from './installation.ts';
+import { alive, commandLine, descendants, eventually, Installation } from './installation.ts';
 
 let tollgate: Installation;
 
@@ -18,7 +17,7 @@ afterAll(() => tollgate.remove());
 /** The process of the installation whose command line holds the text; redis-server itself, not its shell. */
 function processWith(text: string): number {
   const found = descendants(tollgate.pid).find((pid) => {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+    const command = commandLine(pid);
     return command.includes(text) && !command.startsWith('/bin/sh');
   });
   if (found === undefined) throw new Error(`no process with ${text}`);
@@ -43,7 +42,7 @@ describe('while Redis is away', () => {
     expect((await fetch(`${tollgate.ingestUrl}/readyz`)).status).toBe(503);
     expect((await fetch(`${tollgate.ingestUrl}/healthz`)).status).toBe(200);
     process.kill(redis, 'SIGCONT');
-    await eventually(async () => (await fetch(`${tollgate.ingestUrl}/readyz`)).ok, 'readiness to return');
+    await tollgate.ready();
     await eventually(
       async () => (await tollgate.send('/api/v1/events', events('back'))).status === 202,
       'a 202',
@@ -68,6 +67,7 @@ describe('while Redis is away', () => {
       'an acknowledgement',
     );
     await tollgate.settled();
+    await tollgate.ready();
     expect(await tollgate.totalUsage('acme', 'calls')).toBe(String(before + 4));
   });
 });
@@ -86,6 +86,7 @@ describe('while ClickHouse is away', () => {
     expect(pending.body.error.message).toMatch(/idempotencyKey/);
     process.kill(clickhouse, 'SIGCONT');
     await tollgate.settled();
+    await tollgate.ready();
     const repeat = await tollgate.send('/api/v1/usage', usage('clickhouse'));
     expect(repeat.body.data[0]).toMatchObject({
       duplicate: true,
@@ -105,6 +106,7 @@ describe('while ClickHouse is away', () => {
       expect(answer.status).toBe(202);
     }
     await tollgate.settled();
+    await tollgate.ready();
     await eventually(
       async () => (await tollgate.totalUsage('acme', 'calls')) === String(before + 2_000),
       'all to be counted',

@@ -117,9 +117,20 @@ function toRow(
   const { customerId, featureId, resourceId, idempotencyKey, dimensions } = fact;
   const { receivedAt, timestamp, updateBehavior, value } = fact;
   return {
-    ...{ flush, position, id: measurementId(token, position), contentDigest: measurementContentDigest(fact) },
-    ...{ customerId, featureId, resourceId, idempotencyKey, dimensions },
-    ...{ receivedAt, timestamp, updateBehavior, value, currentUsage },
+    flush,
+    position,
+    id: measurementId(token, position),
+    contentDigest: measurementContentDigest(fact),
+    customerId,
+    featureId,
+    resourceId,
+    idempotencyKey,
+    dimensions,
+    receivedAt,
+    timestamp,
+    updateBehavior,
+    value,
+    currentUsage,
   };
 }
 
@@ -178,8 +189,16 @@ async function findStoredOriginals(
 function lookupKey(fact: MeasurementFact): LookupKey {
   const { customerId, featureId, resourceId, idempotencyKey, timestamp, receivedAt } = fact;
   return {
-    ...{ kind: 'measurement', customerId, name: featureId, resourceId, idempotencyKey, source: '' },
-    ...{ identity: measurementIdentity(fact).toString('hex'), timestamp, receivedAt, scope: 'window' },
+    kind: 'measurement',
+    customerId,
+    name: featureId,
+    resourceId,
+    idempotencyKey,
+    source: '',
+    identity: measurementIdentity(fact).toString('hex'),
+    timestamp,
+    receivedAt,
+    scope: 'window',
   };
 }
 

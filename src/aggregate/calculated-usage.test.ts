@@ -10,10 +10,14 @@ function quantity(text: string): Quantity {
 }
 
 const delta = (timestamp: number, value: string): UsageChange => ({
-  ...{ timestamp, value: quantity(value), updateBehavior: 'DELTA' },
+  timestamp,
+  value: quantity(value),
+  updateBehavior: 'DELTA',
 });
 const set = (timestamp: number, value: string): UsageChange => ({
-  ...{ timestamp, value: quantity(value), updateBehavior: 'SET' },
+  timestamp,
+  value: quantity(value),
+  updateBehavior: 'SET',
 });
 
 /** The rule as the contract words it, folded anew over everything: slow, and plain to see right. */

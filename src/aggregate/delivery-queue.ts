@@ -14,7 +14,7 @@ export const defaultFlushLimits: FlushLimits = { rowsMax: 200_000, bytesMax: 64 
 interface Waiting {
   readonly delivery: Delivery;
   readonly since: number;
-  readonly settle: (error?: unknown) => void;
+  readonly settle: (error?: Error) => void;
 }
 
 export class DeliveryQueue {
@@ -31,7 +31,7 @@ export class DeliveryQueue {
   /** Resolves once the batch is done with. */
   push(delivery: Delivery): Promise<void> {
     return new Promise((resolve, reject) => {
-      const settle = (error?: unknown): void => (error === undefined ? resolve() : reject(error));
+      const settle = (error?: Error): void => (error === undefined ? resolve() : reject(error));
       this.#waiting.push({ delivery, since: performance.now(), settle });
       this.#wake();
     });
@@ -64,11 +64,10 @@ export class DeliveryQueue {
   }
 
   /** Gives up on all that wait or are in hand; they are delivered again to the next owner. */
-  fail(error: unknown): void {
+  fail(error: Error): void {
     for (const waiting of [...this.#taken, ...this.#waiting]) waiting.settle(error);
     this.#taken = [];
     this.#waiting = [];
-    this.drain();
   }
 
   /** Ms until the next flush is due; 0 or less when it is, undefined when there will be none. */

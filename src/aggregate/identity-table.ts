@@ -150,7 +150,7 @@ export class IdentityTable {
     }
   }
 
-  /** All copies of an identity that are remembered. */
+  /** All copies of an identity that are remembered, in no certain order. */
   copies(words: Uint32Array, at: number): RememberedCopy[] {
     const found: RememberedCopy[] = [];
     const hash = this.#hash(words, at);

@@ -3,7 +3,7 @@
  * same state as without the accident.
  */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { createTestDatabase, type TestDatabase } from '../store/clickhouse-database.fixture.ts';
 import { type Checkpoint, type CheckpointName, checkpoints } from './checkpoint.ts';
 import { aFeature, aMeasurement, anEvent, WorkerWorld } from './worker.fixture.ts';
@@ -56,9 +56,10 @@ describe.each(['ends', 'stands still'] as const)('a worker that %s', (kind) => {
     const accident = accidentAt(point, kind);
     const victim = world.worker({
       checkpoint: accident.checkpoint,
-      // One that stands still renews nothing either.
-      ledgerOptions: { leaseMs: 400, renewMs: kind === 'ends' ? 100 : 3_600_000 },
+      // One that stands still learns only afterwards that its lease has run out.
+      ledgerOptions: { leaseMs: 400, renewMs: kind === 'ends' ? 100 : 2_000 },
     });
+    onTestFinished(accident.wake);
     const facts = Array.from({ length: 20 }, (_, index) =>
       anEvent(customer, `k${index}`, { timestamp: Date.now() - index * 86_400_000 }),
     );

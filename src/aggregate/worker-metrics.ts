@@ -17,34 +17,40 @@ export class WorkerMetrics {
     const registers = [registry];
     const buckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
     this.#seconds = new Histogram({
-      ...{ name: 'tollgate_flush_step_seconds', help: 'Time that one step of a flush took.' },
-      ...{ labelNames: ['step'] as const, buckets, registers },
+      name: 'tollgate_flush_step_seconds',
+      help: 'Time that one step of a flush took.',
+      labelNames: ['step'] as const,
+      buckets,
+      registers,
     });
     this.#rows = new Histogram({
-      ...{ name: 'tollgate_flush_rows', help: 'Events and measurements of one flush.', registers },
+      name: 'tollgate_flush_rows',
+      help: 'Events and measurements of one flush.',
+      registers,
       buckets: [1, 10, 100, 1_000, 10_000, 50_000, 100_000, 200_000],
     });
     this.#lag = new Histogram({
-      ...{ name: 'tollgate_flush_lag_seconds', help: 'From sealing a batch to having it stored.', registers },
+      name: 'tollgate_flush_lag_seconds',
+      help: 'From sealing a batch to having it stored.',
+      registers,
       buckets: [...buckets, 30, 60, 300, 900, 3_600],
     });
     this.#retries = new Counter({
-      ...{
-        name: 'tollgate_flush_retries_total',
-        help: 'Attempts of a flush that failed and were made again.',
-      },
-      ...{ labelNames: ['step'] as const, registers },
+      name: 'tollgate_flush_retries_total',
+      help: 'Attempts of a flush that failed and were made again.',
+      labelNames: ['step'] as const,
+      registers,
     });
     this.#fenced = new Counter({
-      ...{
-        name: 'tollgate_worker_fenced_total',
-        help: 'Times that another worker took the shard over.',
-        registers,
-      },
+      name: 'tollgate_worker_fenced_total',
+      help: 'Times that another worker took the shard over.',
+      registers,
     });
     this.#deadLetters = new Counter({
-      ...{ name: 'tollgate_worker_dead_letters_total', help: 'Batches that this worker set aside.' },
-      ...{ labelNames: ['kind'] as const, registers },
+      name: 'tollgate_worker_dead_letters_total',
+      help: 'Batches that this worker set aside.',
+      labelNames: ['kind'] as const,
+      registers,
     });
   }
 

@@ -53,7 +53,7 @@ export class WorkerWorld {
     this.queue = queue;
     this.#producer = producer;
     this.#inbox = inbox;
-    this.store = new ClickhouseFlushStore(database.client);
+    this.store = plainStore(new ClickhouseFlushStore(database.client));
   }
 
   static async open(database: TestDatabase): Promise<WorkerWorld> {
@@ -136,6 +136,24 @@ export class WorkerWorld {
   }
 }
 
+/** As a plain object, so that a test can put another function in the place of one. */
+function plainStore(store: FlushStore): FlushStore {
+  return {
+    insertEvents: (...args) => store.insertEvents(...args),
+    insertConflicts: (...args) => store.insertConflicts(...args),
+    insertMeasurements: (...args) => store.insertMeasurements(...args),
+    takesEvents: (...args) => store.takesEvents(...args),
+    lookupStored: (...args) => store.lookupStored(...args),
+    acknowledgements: (...args) => store.acknowledgements(...args),
+    usageStates: (...args) => store.usageStates(...args),
+    deltasAfter: (...args) => store.deltasAfter(...args),
+    identitiesSince: (...args) => store.identitiesSince(...args),
+    countSince: (...args) => store.countSince(...args),
+    newestFlush: () => store.newestFlush(),
+    countOfFlush: (...args) => store.countOfFlush(...args),
+  };
+}
+
 export function anEvent(
   customerId: string,
   idempotencyKey: string,
@@ -143,8 +161,14 @@ export function anEvent(
 ): EventFact {
   const now = Date.now();
   return {
-    ...{ customerId, resourceId: '', eventName: 'call', idempotencyKey, source: '' },
-    ...{ timestamp: now, receivedAt: now, dimensions: [['path', '/']] as const },
+    customerId,
+    resourceId: '',
+    eventName: 'call',
+    idempotencyKey,
+    source: '',
+    timestamp: now,
+    receivedAt: now,
+    dimensions: [['path', '/']] as const,
     ...more,
   };
 }
@@ -156,8 +180,16 @@ export function aMeasurement(
 ): MeasurementFact {
   const now = Date.now();
   return {
-    ...{ customerId, resourceId: '', featureId: 'seats', idempotencyKey: randomUUID(), value: amount(value) },
-    ...{ updateBehavior: 'DELTA', timestamp: now, receivedAt: now, dimensions: [], rejectIfExceeded: false },
+    customerId,
+    resourceId: '',
+    featureId: 'seats',
+    idempotencyKey: randomUUID(),
+    value: amount(value),
+    updateBehavior: 'DELTA',
+    timestamp: now,
+    receivedAt: now,
+    dimensions: [],
+    rejectIfExceeded: false,
     ...more,
   };
 }
@@ -170,22 +202,21 @@ export function amount(text: string): Quantity {
 
 export function aFeature(refId: string, more: Partial<Feature> = {}): Feature {
   return {
-    ...{
-      id: randomUUID(),
-      refId,
-      displayName: refId,
-      description: null,
-      featureType: 'NUMBER',
-      meterType: 'FLUCTUATING',
-    },
-    ...{
-      featureUnits: null,
-      featureUnitsPlural: null,
-      enumConfiguration: null,
-      unitTransformation: null,
-      meter: null,
-    },
-    ...{ featureStatus: 'NEW', additionalMetaData: null, createdAt: 0, updatedAt: 0 },
+    id: randomUUID(),
+    refId,
+    displayName: refId,
+    description: null,
+    featureType: 'NUMBER',
+    meterType: 'FLUCTUATING',
+    featureUnits: null,
+    featureUnitsPlural: null,
+    enumConfiguration: null,
+    unitTransformation: null,
+    meter: null,
+    featureStatus: 'NEW',
+    additionalMetaData: null,
+    createdAt: 0,
+    updatedAt: 0,
     ...more,
   };
 }

@@ -53,6 +53,7 @@ export class AggregateWorker {
   readonly #abandoned = new AbortController();
   readonly #ready: Promise<void>;
   #becomeReady: () => void = () => {};
+  #consumer: Consumer | undefined;
   #run: Promise<WorkerEnd> | undefined;
 
   constructor(options: AggregateWorkerOptions) {
@@ -75,7 +76,7 @@ export class AggregateWorker {
     return this.#ready;
   }
 
-  /** Flushes what is in hand, then ends. Safe to call twice, and before or during `start`. */
+  /** Takes no more batches, flushes those in hand, then ends. Safe to call twice, and before or during `start`. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the worker is stopped'));
     this.#queue.drain();
@@ -85,6 +86,8 @@ export class AggregateWorker {
       void this.#options.ledger.release();
     };
     const timer = setTimeout(abandon, this.#options.drainMsMax ?? drainMsDefaultMax);
+    // The jobs go back to the line; those of batches that are flushed now find nothing left to do.
+    await this.#consumer?.stop();
     await this.#run;
     clearTimeout(timer);
   }
@@ -97,12 +100,12 @@ export class AggregateWorker {
 
   async #work(): Promise<WorkerEnd> {
     const { ledger, logger } = this.#options;
-    let consumer: Consumer | undefined;
     let end: WorkerEnd;
     try {
       await ledger.acquire(this.#stopping.signal);
       const flusher = await this.#recover();
-      consumer = await ledger.consume((delivery) => this.#queue.push(delivery));
+      this.#stopping.signal.throwIfAborted();
+      this.#consumer = await ledger.consume((delivery) => this.#queue.push(delivery));
       logger.info('the worker consumes');
       this.#becomeReady();
       await this.#flushAll(flusher);
@@ -110,9 +113,9 @@ export class AggregateWorker {
     } catch (error) {
       end = this.#endOf(error);
     }
-    // Whatever is not flushed is pending in Redis and comes to the next owner.
+    // In this order: what is in hand goes back to the line and is not taken for failed.
+    await this.#consumer?.stop();
     this.#queue.fail(new Error('the worker has ended'));
-    await consumer?.stop();
     // A fenced worker owns nothing that it could release; the ledger knows.
     await ledger.release();
     this.#becomeReady();
@@ -149,8 +152,8 @@ export class AggregateWorker {
 
   async #flushAll(flusher: Flusher): Promise<void> {
     const { lost } = this.#options.ledger;
-    const giveUp = (): void => this.#queue.fail(new FencedError('another worker has taken the shard over'));
-    lost.addEventListener('abort', giveUp, { once: true });
+    lost.addEventListener('abort', () => this.#queue.drain(), { once: true });
+    if (this.#stopping.signal.aborted) await this.#consumer?.stop();
     for (;;) {
       const deliveries = await this.#queue.take();
       lost.throwIfAborted();

@@ -155,20 +155,22 @@ describe('decodeMeter', () => {
     expect(problemOf(filters(1, conditionsPerFilterMax + 1))).toBe(
       'meter.filters[0].conditions holds 51 items; at most 50 are allowed',
     );
-    const values = (length: number, text: string) =>
-      withCondition({ field: 'a', operation: 'IN', values: Array.from({ length }, () => text) });
-    expect(problemOf(values(valuesPerConditionMax, 'x'))).toBeUndefined();
-    expect(problemOf(values(valuesPerConditionMax + 1, 'x'))).toBe(
+    expect(problemOf(inOf(valuesPerConditionMax, 'x'))).toBeUndefined();
+    expect(problemOf(inOf(valuesPerConditionMax + 1, 'x'))).toBe(
       `${place}.values holds 1001 items; at most 1000 are allowed`,
     );
-    expect(problemOf(values(1, 'x'.repeat(textLengthMax)))).toBeUndefined();
-    expect(problemOf(values(1, 'x'.repeat(textLengthMax + 1)))).toBe(
+    expect(problemOf(inOf(1, 'x'.repeat(textLengthMax)))).toBeUndefined();
+    expect(problemOf(inOf(1, 'x'.repeat(textLengthMax + 1)))).toBe(
       `${place}.values[0] is longer than 1000 characters`,
     );
-    expect(problemOf(values(1000, '日'.repeat(22)))).toBe('meter holds more than 65536 bytes of texts');
+    expect(problemOf(inOf(1000, '日'.repeat(22)))).toBe('meter holds more than 65536 bytes of texts');
   });
 });
 
 function withConditionOf(condition: unknown) {
   return { aggregation: { function: 'COUNT', field: null }, filters: [{ conditions: [condition] }] };
+}
+
+function inOf(length: number, text: string) {
+  return withCondition({ field: 'a', operation: 'IN', values: Array.from({ length }, () => text) });
 }

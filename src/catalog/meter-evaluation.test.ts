@@ -66,17 +66,11 @@ describe('conditions', () => {
 });
 
 describe('groups', () => {
-  const condition = (field: string, value: string): MeterCondition => ({
-    field,
-    operation: 'EQUALS',
-    value,
-    values: null,
-  });
   const meter = {
     aggregation: { function: 'COUNT', field: null },
     filters: [
-      { conditions: [condition('eventName', 'request'), condition('status', '200')] },
-      { conditions: [condition('eventName', 'retry')] },
+      { conditions: [equals('eventName', 'request'), equals('status', '200')] },
+      { conditions: [equals('eventName', 'retry')] },
     ],
   } as const;
   const outcome = (name: string, dimensions: Record<string, string>) =>
@@ -94,9 +88,6 @@ describe('groups', () => {
 });
 
 describe('what is aggregated', () => {
-  const verdict = (name: AggregationFunction, field: string, text: string | undefined) =>
-    evaluateMeter({ aggregation: { function: name, field }, filters: [] }, 'request', () => text);
-
   it.each(['SUM', 'MAX', 'MIN', 'AVG'] as const)('%s takes the exact amount', (name) => {
     const counted = verdict(name, 'a', '12345678901234567890.10');
     expect(counted.outcome === 'counted' && counted.amount && quantityToText(counted.amount)).toBe(
@@ -119,3 +110,11 @@ describe('what is aggregated', () => {
     expect(verdict('UNIQUE', 'a', missing)).toEqual({ outcome: 'not_counted', cause: 'missing_field' });
   });
 });
+
+function equals(field: string, value: string): MeterCondition {
+  return { field, operation: 'EQUALS', value, values: null };
+}
+
+function verdict(name: AggregationFunction, field: string, text: string | undefined) {
+  return evaluateMeter({ aggregation: { function: name, field }, filters: [] }, 'request', () => text);
+}

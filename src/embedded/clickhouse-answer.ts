@@ -18,18 +18,23 @@ export async function answerQuery(
   format: string,
   answer: Answer,
 ): Promise<void> {
-  response.statusCode = 200;
-  response.setHeader('Content-Type', contentTypes.get(format) ?? 'text/plain; charset=UTF-8');
-  response.setHeader('X-ClickHouse-Format', format);
-  response.setHeader('X-ClickHouse-Summary', JSON.stringify(summaryOf(answer)));
-  response.setHeader(tagHeader, randomBytes(8).toString('hex'));
-  if (request.compressAnswer) response.setHeader('Content-Encoding', 'gzip');
-  const target = request.compressAnswer ? gzipInto(response) : response;
-  for await (const chunk of answer.chunks) {
-    if (response.destroyed) return;
-    if (!target.write(chunk)) await drained(target, response);
+  try {
+    response.statusCode = 200;
+    response.setHeader('Content-Type', contentTypes.get(format) ?? 'text/plain; charset=UTF-8');
+    response.setHeader('X-ClickHouse-Format', format);
+    response.setHeader('X-ClickHouse-Summary', JSON.stringify(summaryOf(answer)));
+    response.setHeader(tagHeader, randomBytes(8).toString('hex'));
+    if (request.compressAnswer) response.setHeader('Content-Encoding', 'gzip');
+    const target = request.compressAnswer ? gzipInto(response) : response;
+    for await (const chunk of answer.chunks) {
+      if (response.destroyed) return;
+      if (!target.write(chunk)) await drained(target, response);
+    }
+    target.end();
+  } finally {
+    // A header that cannot be sent throws before the first chunk was read.
+    await answer.chunks.return();
   }
-  target.end();
 }
 
 /**
@@ -48,9 +53,6 @@ export function answerException(
     response.writeHead(httpStatus(exception), {
       'Content-Type': 'text/plain; charset=UTF-8',
       'X-ClickHouse-Exception-Code': String(exception.code),
-      ...(httpStatus(exception) === 401
-        ? { 'WWW-Authenticate': 'Basic realm="ClickHouse server HTTP API"' }
-        : {}),
     });
     response.end(text);
     return;

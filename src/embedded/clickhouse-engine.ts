@@ -40,6 +40,7 @@ const waitingQueriesMax = 1_000;
 const preparationBytesMax = 200_000;
 const lockWaitMsMax = 10_000;
 const lockRetryMs = 500;
+const killRetryMs = 100;
 
 export class ChdbEngine {
   readonly version: string;
@@ -69,21 +70,17 @@ export class ChdbEngine {
       try {
         return new ChdbEngine(binding, dataDir, binding.CreateConnection(dataDir), threads);
       } catch (error) {
-        if (Date.now() < deadline) await delay(lockRetryMs);
-        else
-          throw new Error(`the ClickHouse data in ${dataDir} cannot be opened: ${lockHint}`, {
-            cause: error,
-          });
+        const message = `the ClickHouse data in ${dataDir} cannot be opened: ${lockHint}`;
+        if (Date.now() >= deadline) throw new Error(message, { cause: error });
+        await delay(lockRetryMs);
       }
     }
   }
 
   /** Runs one statement when it is its turn. Throws ClickhouseException; aborting stops a select. */
   async run(execution: Execution, signal: AbortSignal): Promise<Answer> {
-    const release = await this.#slots.acquire(
-      execution.statement.kind === 'select' ? 'read' : 'write',
-      signal,
-    );
+    const lane = execution.statement.kind === 'select' ? 'read' : 'write';
+    const release = await this.#slots.acquire(lane, signal);
     let connection: Connection | undefined;
     const close = (): void => {
       if (connection !== undefined) this.#binding.CloseConnection(connection);
@@ -195,8 +192,12 @@ export class ChdbEngine {
       // A query that is only starting is not in the list yet, hence again and again.
       while (!settled.signal.aborted) {
         const sql = `KILL QUERY WHERE Settings[${quoted(tagSetting)}] = ${quoted(tag)} ASYNC`;
-        this.#binding.QueryWithConnection(this.#control, sql, 'Null');
-        await delay(100);
+        try {
+          this.#binding.QueryWithConnection(this.#control, sql, 'Null');
+        } catch {
+          // Not killed now; the query may end by itself or be killed the next time.
+        }
+        await delay(killRetryMs);
       }
     };
     const onAbort = (): void => void kill();

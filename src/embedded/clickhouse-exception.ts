@@ -66,7 +66,6 @@ const statusOfCode = new Map<number, number>([
   ...[10, 15, 167, 168].map((code) => [code, 400] as const),
   ...[46, 47, 50, 56, 60, 63, 73, 78, 81, 115, 277, 336, 511].map((code) => [code, 404] as const),
   ...[192, 193, 497, 512, 516].map((code) => [code, 403] as const),
-  [194, 401],
   [307, 413],
   [48, 501],
   [76, 503],

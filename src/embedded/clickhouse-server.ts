@@ -44,28 +44,22 @@ export async function startEmbeddedClickhouse(
   options: EmbeddedClickhouseOptions,
 ): Promise<EmbeddedClickhouse> {
   const engine = await ChdbEngine.open(options.dataDir, options.threads ?? threadsDefault);
-  const spool = await DataSpool.open(options.dataDir);
-  const door = new Door(engine, spool, options.password);
-  const server = createServer(
-    { maxHeaderSize: headBytesMax, keepAliveTimeout: keepAliveMs },
-    (request, response) => {
-      void door.serve(request, response);
-    },
-  );
-  // Sockets beyond this many are closed at once; each of the others holds one request.
-  server.maxConnections = connectionsMax;
-  const port = await listen(server, options).catch(async (error: unknown) => {
-    await engine.close();
-    throw error;
-  });
-  return {
-    url: `http://${options.host}:${port}`,
-    port,
-    stop: async () => {
+  try {
+    const door = new Door(engine, await DataSpool.open(options.dataDir), options.password);
+    const limits = { maxHeaderSize: headBytesMax, keepAliveTimeout: keepAliveMs };
+    const server = createServer(limits, (request, response) => void door.serve(request, response));
+    // Sockets beyond this many are closed at once; each of the others holds one request.
+    server.maxConnections = connectionsMax;
+    const port = await listen(server, options);
+    const stop = async (): Promise<void> => {
       await closed(server);
       await engine.close();
-    },
-  };
+    };
+    return { url: `http://${options.host}:${port}`, port, stop };
+  } catch (error) {
+    await engine.close();
+    throw error;
+  }
 }
 
 function listen(server: Server, { host, port }: EmbeddedClickhouseOptions): Promise<number> {
@@ -127,8 +121,8 @@ class Door {
     const { text, rest, restBytes } = await body.split(query.query, query.queryBytesMax);
     const statement = parseStatement(text);
     const { data } = statement;
-    if ((data?.offset ?? text.length) > query.queryBytesMax)
-      throw raised.syntaxError('Max query size exceeded');
+    const sqlBytes = data?.offset ?? text.length;
+    if (sqlBytes > query.queryBytesMax) throw raised.syntaxError('Max query size exceeded');
     const format = statement.format ?? query.defaultFormat;
     const answer = async (sql: string): Promise<void> => {
       const execution = { request: query, statement, sql, format };

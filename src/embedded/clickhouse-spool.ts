@@ -10,13 +10,17 @@ import { raised } from './clickhouse-exception.ts';
 export interface SpooledData {
   readonly path: string;
   /** Deletes the file; to be called once. */
-  release(): Promise<void>;
+  readonly release: () => Promise<void>;
 }
 
-/** One body of an INSERT, after it was unpacked. */
-export const spoolBytesMax = 1024 ** 3;
-/** All bodies that wait or are being read, so that many at once do not fill the disk. */
-const spoolTotalBytesMax = 4 * spoolBytesMax;
+export interface SpoolLimits {
+  /** One body of an INSERT, after it was unpacked. */
+  readonly bodyBytesMax: number;
+  /** All bodies that wait or are being read, so that many at once do not fill the disk. */
+  readonly totalBytesMax: number;
+}
+
+const defaultLimits: SpoolLimits = { bodyBytesMax: 1024 ** 3, totalBytesMax: 4 * 1024 ** 3 };
 const memoryFolder = '/dev/shm';
 
 /**
@@ -26,24 +30,31 @@ const memoryFolder = '/dev/shm';
 export class DataSpool {
   readonly #memoryPrefix: string;
   readonly #diskFolder: string;
+  readonly #limits: SpoolLimits;
   #memoryBytesFree: number;
   #bytes = 0;
 
-  private constructor(memoryPrefix: string, diskFolder: string, memoryBytesFree: number) {
+  private constructor(
+    memoryPrefix: string,
+    diskFolder: string,
+    memoryBytesFree: number,
+    limits: SpoolLimits,
+  ) {
     this.#memoryPrefix = memoryPrefix;
     this.#diskFolder = diskFolder;
     this.#memoryBytesFree = memoryBytesFree;
+    this.#limits = limits;
   }
 
   /** Called by the process that holds the lock of `dataDir`, since what it finds there it deletes. */
-  static async open(dataDir: string): Promise<DataSpool> {
+  static async open(dataDir: string, limits = defaultLimits): Promise<DataSpool> {
     const disk = join(resolve(dataDir), 'spool');
     // The engine would read these as a pattern of file names, and knows no way to escape them.
     if (/[*?{}]/.test(disk)) throw new Error(`the data folder ${dataDir} may not contain any of * ? { }`);
     await rm(disk, { recursive: true, force: true });
     await mkdir(disk, { recursive: true, mode: 0o700 });
     const prefix = `tollgate-${createHash('sha256').update(disk).digest('hex').slice(0, 16)}-`;
-    return new DataSpool(join(memoryFolder, prefix), disk, await clearedMemory(prefix));
+    return new DataSpool(join(memoryFolder, prefix), disk, await clearedMemory(prefix), limits);
   }
 
   /**
@@ -56,6 +67,7 @@ export class DataSpool {
       bytesExpected !== undefined && bytesExpected <= this.#memoryBytesFree ? bytesExpected : 0;
     this.#memoryBytesFree -= reserved;
     const path = reserved > 0 ? `${this.#memoryPrefix}${randomUUID()}` : join(this.#diskFolder, randomUUID());
+    const { bodyBytesMax, totalBytesMax } = this.#limits;
     let bytes = 0;
     const release = async (): Promise<void> => {
       await rm(path, { force: true });
@@ -66,10 +78,9 @@ export class DataSpool {
       for await (const chunk of chunks) {
         bytes += chunk.length;
         this.#bytes += chunk.length;
-        if (bytes > spoolBytesMax)
-          throw raised.tooLarge(`The data of one INSERT exceed ${spoolBytesMax} bytes`);
-        if (this.#bytes > spoolTotalBytesMax)
-          throw raised.notEnoughSpace('Too many data wait to be inserted');
+        if (bytes > bodyBytesMax)
+          throw raised.tooLarge(`The data of one INSERT exceed ${bodyBytesMax} bytes`);
+        if (this.#bytes > totalBytesMax) throw raised.notEnoughSpace('Too many data wait to be inserted');
         yield chunk;
       }
     };

@@ -75,8 +75,9 @@ export class BullmqConsumer implements Consumer {
     const closed = worker?.close();
     for (const handBack of this.#handBacks) handBack();
     const inTime = await Promise.race([closed?.then(() => true), delay(stopMsMax, false, { ref: false })]);
-    // Redis is away: the jobs stay active there, and the next owner finds them so.
-    if (inTime === false) await worker?.disconnect();
+    // Redis is away: the jobs stay active there, and the next owner finds them so. BullMQ's own connection is
+    // hung up, since it would go on trying; the other one is the caller's.
+    if (inTime === false) worker?.getBackend().disconnectBlocking(false).catch(this.#options.report);
   }
 
   async #requeueAbandoned(): Promise<void> {

@@ -57,12 +57,12 @@ it('refuses at the bound of batches, takes nothing then, and takes again when th
 
 it('refuses at the bound of bytes, dead letters included', async () => {
   const { producer, owner, desk } = await queueUnderTest(url);
-  const content = (): Buffer => Buffer.from(Array.from({ length: 500 }, () => randomUUID()).join(''));
+  const payload = Buffer.from(Array.from({ length: 500 }, () => randomUUID()).join(''));
   const queue = await producer({ backlogBytesMax: 30_000 });
-  const first = { ...sealedBatch(), payload: content() };
+  const first = { ...sealedBatch(), payload };
   expect(await queue.enqueue(first)).toBe('queued');
   await (await owner()).bury([first.id], 'cannot be read');
-  expect(await queue.enqueue({ ...sealedBatch(), payload: content() })).toBe('full');
+  expect(await queue.enqueue({ ...sealedBatch(), payload })).toBe('full');
   expect(await desk.books()).toMatchObject({ accepted: 3, deadLettered: 3, inFlight: 0 });
 });
 

@@ -43,7 +43,8 @@ export class BullmqProducer implements BatchProducer {
   /** Batches that may be in Redis although their callers were told no. */
   readonly #withdrawals = new Set<string>();
   #withdrawing: Promise<void> | undefined;
-  #queue: Promise<BatchQueue> | undefined;
+  #queue: BatchQueue | undefined;
+  #queueReady: Promise<BatchQueue> | undefined;
   #enqueues = 0;
   #fullUntil = 0;
   #closed = false;
@@ -74,8 +75,7 @@ export class BullmqProducer implements BatchProducer {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#withdrawing;
-    const queue = await this.#queue?.catch(() => undefined);
-    await queue?.close();
+    await this.#queue?.close();
   }
 
   async #enqueueUntil(batch: SealedBatch, deadline: number): Promise<'queued' | 'full'> {
@@ -126,10 +126,20 @@ export class BullmqProducer implements BatchProducer {
     ]);
     await batchJob(queue, batch.id, entry).addJob(transaction);
     const sentAt = clock.now();
-    const [outcome, redisNow] = acceptAnswer(await transaction.exec());
+    const [outcome, redisNow] = this.#answerOf(await transaction.exec());
     if (outcome === 'late') this.#redisClock.forget();
     this.#redisClock.observe(sentAt, clock.now(), redisNow);
     return outcome;
+  }
+
+  #answerOf(results: readonly unknown[] | null): ['queued' | 'full' | 'late', number] {
+    const [accepted, added] = (results ?? []) as readonly (readonly [Error | null, unknown])[];
+    const failure = accepted?.[0] ?? added?.[0];
+    // Somebody flushed Redis' scripts; the client sends them in full again only on a new connection.
+    if (failure?.message.startsWith('NOSCRIPT')) this.#options.redis.disconnect(true);
+    if (failure) throw failure;
+    if (!Array.isArray(accepted?.[1])) throw new Error('Redis did not run the transaction');
+    return accepted[1] as ['queued' | 'full' | 'late', number];
   }
 
   /**
@@ -149,17 +159,18 @@ export class BullmqProducer implements BatchProducer {
 
   /** BullMQ reads Redis' version first, and never again when that fails; so a failed queue is opened anew. */
   #openQueue(): Promise<BatchQueue> {
-    this.#queue ??= this.#connectQueue().catch((error: unknown) => {
-      this.#queue = undefined;
+    this.#queueReady ??= this.#connectQueue().catch((error: unknown) => {
+      this.#queueReady = undefined;
       throw error;
     });
-    return this.#queue;
+    return this.#queueReady;
   }
 
   async #connectQueue(): Promise<BatchQueue> {
-    const queue = openBatchQueue(this.#options.redis, this.#options.keys, this.#options.report);
-    await queue.waitUntilReady();
-    return queue;
+    await this.#queue?.close();
+    this.#queue = openBatchQueue(this.#options.redis, this.#options.keys, this.#options.report);
+    await this.#queue.waitUntilReady();
+    return this.#queue;
   }
 
   #withdrawSoon(batchId: string): void {
@@ -213,14 +224,6 @@ const retryPauseMs = 50;
 const fullPauseMs = 50;
 /** Only batches that were written to a connection that then fell silent get here, so it never comes near. */
 const withdrawalsMax = 10_000;
-
-function acceptAnswer(results: readonly unknown[] | null): ['queued' | 'full' | 'late', number] {
-  const [accepted, added] = (results ?? []) as readonly (readonly [Error | null, unknown])[];
-  const failure = accepted?.[0] ?? added?.[0];
-  if (failure) throw failure;
-  if (!Array.isArray(accepted?.[1])) throw new Error('Redis did not run the transaction');
-  return accepted[1] as ['queued' | 'full' | 'late', number];
-}
 
 async function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | Error> {
   const timer = new AbortController();

@@ -179,6 +179,7 @@ describe('consuming', () => {
     });
     await eventually('the third try', () => tries === 3);
     await consumer.stop();
+    expect(tries).toBe(3);
   });
 
   it('completes the job of a batch that is booked already without delivering it', async () => {
@@ -228,6 +229,7 @@ describe('consuming', () => {
     const consumer = await next.consume(taken.handler);
     await eventually('the delivery to the next owner', () => taken.taken.length === 1);
     await consumer.stop();
+    expect(held.taken).toEqual([]);
   });
 });
 

@@ -13,11 +13,11 @@ import { RedisReplyInbox, type ReplyInboxOptions } from './redis-replies.ts';
 export interface QueueUnderTest {
   readonly keys: QueueKeys;
   readonly desk: RedisDesk;
-  producer(options?: Partial<ProducerOptions>): Promise<BullmqProducer>;
-  ledger(options?: Partial<LedgerOptions>): RedisLedger;
+  readonly producer: (options?: Partial<ProducerOptions>) => Promise<BullmqProducer>;
+  readonly ledger: (options?: Partial<LedgerOptions>) => RedisLedger;
   /** A ledger that owns the shard. */
-  owner(options?: Partial<LedgerOptions>): Promise<RedisLedger>;
-  inbox(options?: Partial<ReplyInboxOptions>): Promise<RedisReplyInbox>;
+  readonly owner: (options?: Partial<LedgerOptions>) => Promise<RedisLedger>;
+  readonly inbox: (options?: Partial<ReplyInboxOptions>) => Promise<RedisReplyInbox>;
 }
 
 export async function queueUnderTest(url: string): Promise<QueueUnderTest> {

@@ -1,4 +1,5 @@
 import { expect, inject, it } from 'vitest';
+import { openRedis } from './redis-connection.ts';
 import { eventually, queueUnderTest } from './redis-queue.fixture.ts';
 
 const url = inject('redisUrl');
@@ -29,7 +30,6 @@ it('drops replies that nobody awaits, and those that are none', async () => {
   const mine = await inbox({ report: (error) => reports.push(error.message) });
   const worker = ledger();
   await worker.reply(mine.address, { batchId: 'unknown', outcomes: [] });
-  const { openRedis } = await import('./redis-connection.ts');
   const redis = openRedis(url, 'worker');
   await redis.publish(keys.replyPrefix + mine.address, 'no json');
   redis.disconnect();

@@ -32,14 +32,14 @@ beforeEach(() => {
 
 function event(fact: Partial<EventFact> = {}): EventFact {
   return {
-    ...{
-      customerId: randomUUID(),
-      resourceId: '',
-      eventName: 'call',
-      idempotencyKey: randomUUID(),
-      source: '',
-    },
-    ...{ timestamp: noon, receivedAt: noon + 5, dimensions: [['path', '/']] },
+    customerId: randomUUID(),
+    resourceId: '',
+    eventName: 'call',
+    idempotencyKey: randomUUID(),
+    source: '',
+    timestamp: noon,
+    receivedAt: noon + 5,
+    dimensions: [['path', '/']],
     ...fact,
   };
 }
@@ -61,16 +61,20 @@ function quantity(text: string): Quantity {
 
 function measurement(row: Partial<MeasurementRow> = {}): MeasurementRow {
   return {
-    ...{
-      flush,
-      position: 0,
-      id: randomUUID(),
-      contentDigest: 0xdead_beef,
-      receivedAt: noon + 5,
-      timestamp: noon,
-    },
-    ...{ customerId: randomUUID(), featureId: 'seats', resourceId: '', idempotencyKey: randomUUID() },
-    ...{ updateBehavior: 'DELTA', value: quantity('1'), currentUsage: quantity('1'), dimensions: [] },
+    flush,
+    position: 0,
+    id: randomUUID(),
+    contentDigest: 0xdead_beef,
+    receivedAt: noon + 5,
+    timestamp: noon,
+    customerId: randomUUID(),
+    featureId: 'seats',
+    resourceId: '',
+    idempotencyKey: randomUUID(),
+    updateBehavior: 'DELTA',
+    value: quantity('1'),
+    currentUsage: quantity('1'),
+    dimensions: [],
     ...row,
   };
 }
@@ -109,8 +113,12 @@ test('an event is stored as it was sent, whatever its texts are, and only where 
     idempotency_key FROM events WHERE flush = ${flush}`);
   expect(stored).toEqual([
     {
-      ...{ customer_id: nasty, resource_id: nasty, source: nasty, dimensions: { [nasty]: nasty } },
-      ...{ at: String(noon), idempotency_key: kept.idempotencyKey },
+      customer_id: nasty,
+      resource_id: nasty,
+      source: nasty,
+      dimensions: { [nasty]: nasty },
+      at: String(noon),
+      idempotency_key: kept.idempotencyKey,
     },
   ]);
   const conflicts = await rowsOf(`SELECT event_name FROM event_conflicts WHERE flush = ${flush}`);
@@ -145,7 +153,8 @@ test('content that is no block is refused for good and leaves nothing; a store t
   const { createClickhouseClient } = await import('./clickhouse-client.ts');
   const nobody = createClickhouseClient({ url: 'http://127.0.0.1:9', requestTimeoutMs: 1_000 });
   await expect(new ClickhouseFlushStore(nobody).insertEvents(1, 'x', torn)).rejects.toMatchObject({
-    ...{ code: 'CLICKHOUSE_UNAVAILABLE', retryable: true },
+    code: 'CLICKHOUSE_UNAVAILABLE',
+    retryable: true,
   });
   await nobody.close();
 });
@@ -157,11 +166,9 @@ test('a stored copy is found by its timestamp, or by its receipt within the wind
   await store.insertEvents(flush, randomUUID(), chunksOf([late, recent], [0, 0]));
   const copyOf = (fact: EventFact) =>
     expect.objectContaining({
-      ...{
-        identity: eventIdentity(fact).toString('hex'),
-        timestamp: fact.timestamp,
-        receivedAt: fact.receivedAt,
-      },
+      identity: eventIdentity(fact).toString('hex'),
+      timestamp: fact.timestamp,
+      receivedAt: fact.receivedAt,
     });
   const again = { ...late, receivedAt: noon };
   expect(await store.lookupStored([keyOf(again)], dayMs)).toEqual([copyOf(late)]);
@@ -193,8 +200,12 @@ test('thousands of keys are looked up through the sorting key', async () => {
 
 test('an acknowledgement is found by identity and timestamp, with its exact amounts', async () => {
   const row = measurement({
-    ...{ customerId: nasty, resourceId: nasty, featureId: nasty, idempotencyKey: nasty },
-    ...{ value: quantity('-0.000000000000000000000000000001'), dimensions: [['a', nasty]] },
+    customerId: nasty,
+    resourceId: nasty,
+    featureId: nasty,
+    idempotencyKey: nasty,
+    value: quantity('-0.000000000000000000000000000001'),
+    dimensions: [['a', nasty]],
     currentUsage: quantityFromClickhouse('1234567890123456789012345678901234567890.5'),
   });
   const other = { ...row, timestamp: noon + 1, id: randomUUID(), position: 1 };

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Meter } from '../catalog/meter.ts';
 import { SqlParameters } from '../store/sql-statement.ts';
@@ -24,8 +24,6 @@ describe('currentUsageSql', () => {
   it('compares the event’s name so that the primary key serves it', () => {
     const scope = { customerId: 'anna', feature: featureOf('1', requests), resourceId: 'r1' };
     const { sql, params } = currentUsageSql(scope);
-    const amount = (key: string) =>
-      `if(match(dimensions[{${key}:String}], {p5:String}), toDecimal256OrNull(dimensions[{${key}:String}], 30), NULL)`;
     expect(sql).toBe(
       'SELECT toString(sum(value)) AS amount, toString(count()) AS counted FROM (' +
         `SELECT assumeNotNull(${amount('p1')}) AS value FROM events ` +
@@ -81,7 +79,6 @@ describe('usageHistorySql', () => {
 
 describe('no text of a user', () => {
   it('is part of the SQL, whatever the meter', () => {
-    const marked = (text: string) => `«${text}»`;
     fc.assert(
       fc.property(meterArbitrary, ({ aggregation, filters }) => {
         const meter: Meter = {
@@ -117,10 +114,24 @@ describe('no text of a user', () => {
   });
 
   it('changes the SQL of a meter of the same shape', () => {
-    const sqlOf = (meter: Meter) => meterSql(meter, new SqlParameters());
     const renamed = JSON.parse(
       JSON.stringify(requests).replaceAll('bytes', "b') OR 1 --").replace('ok', "'"),
     );
     expect(sqlOf(renamed as Meter)).toEqual(sqlOf(requests));
   });
 });
+
+/** The amount of the dimension named by one parameter, as the number pattern's parameter is `p5` there. */
+function amount(key: string): string {
+  const text = `dimensions[{${key}:String}]`;
+  return `if(match(${text}, {p5:String}), toDecimal256OrNull(${text}, 30), NULL)`;
+}
+
+/** A text that no SQL of ours holds. */
+function marked(text: string): string {
+  return `«${text}»`;
+}
+
+function sqlOf(meter: Meter) {
+  return meterSql(meter, new SqlParameters());
+}

@@ -10,9 +10,9 @@ import './explorer.css';
 
 const keyName = 'tollgate-api-key';
 
-const firstQuery = `# Welcome to the Tollgate API explorer.
-#
-# Ctrl-Space completes, Ctrl-Enter runs, and the book on the left opens the docs.
+const firstQuery = `# Ctrl-Space: complete
+# Ctrl-Enter: run
+# The book on the left: docs
 
 query Customers {
   customers(paging: { first: 10 }) {
