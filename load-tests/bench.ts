@@ -119,10 +119,10 @@ async function measureEvents(tollgate: Installation, batch: number, rate?: numbe
 /** Beside the load, one event after another of a customer of its own is sent and asked for until it is counted. */
 async function measureAtThird(tollgate: Installation, rate: number): Promise<Scenario> {
   const fresh: number[] = [];
-  let loading = true;
+  const load = { running: true };
   const probe = async (): Promise<void> => {
     await tollgate.provision('probe');
-    for (let index = 0; loading; index++) {
+    for (let index = 0; load.running; index++) {
       const event = {
         customerId: 'probe',
         eventName: 'probe',
@@ -138,7 +138,7 @@ async function measureAtThird(tollgate: Installation, rate: number): Promise<Sce
   };
   const probing = probe();
   const scenario = await measureEvents(tollgate, 100, rate);
-  loading = false;
+  load.running = false;
   await probing;
   return { ...scenario, freshMs: percentiles(fresh.sort((a, b) => a - b)) };
 }

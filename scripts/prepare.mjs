@@ -5,9 +5,9 @@
 import { execFile, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 
-const root = resolve(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '..');
 
 /** Each step is skipped when its result is there already, so that a second start takes no time. */
 export async function prepare({ redis }) {
@@ -59,18 +59,21 @@ function onPath(name) {
 
 /** Debian's redis-tools holds the program; the package redis-server would start a system service besides. */
 async function installRedis() {
-  if (process.platform === 'darwin' && (await onPath('brew'))) return run('brew', ['install', 'redis']);
+  if (process.platform === 'darwin' && (await onPath('brew'))) {
+    await run('brew', ['install', 'redis']);
+    return;
+  }
   const byHand = 'sudo apt-get install redis-server';
   if (!(await onPath('apt-get'))) {
     stop(`redis-server is needed: install it with the system's package manager, or set REDIS_URL.`);
   }
-  const root = process.getuid?.() === 0;
-  if (!root && !(await allowed('sudo', ['-n', 'true']))) {
+  const isRoot = process.getuid?.() === 0;
+  if (!isRoot && !(await allowed('sudo', ['-n', 'true']))) {
     stop(
       `redis-server is needed and may not be installed from here. Run this one command, then start again:\n\n  ${byHand}\n\nor set REDIS_URL to a Redis that runs.`,
     );
   }
-  const apt = (...words) => [root ? [] : ['sudo', '-n'], 'apt-get', ...words].flat();
+  const apt = (...words) => [isRoot ? [] : ['sudo', '-n'], 'apt-get', ...words].flat();
   const install = apt('install', '-y', '-qq', '--no-install-recommends', 'redis-tools');
   const [command, ...words] = install;
   if (await allowed(command, words)) return;
@@ -131,7 +134,7 @@ function run(command, words, advice) {
         if (words[0] === 'ci') writeFileSync(packagesStamp, lockfileHash());
         return resolve();
       }
-      process.stdout.write(`failed\n${Buffer.concat(output)}\n`);
+      process.stdout.write(`failed\n${Buffer.concat(output).toString()}\n`);
       stop(`\`${[command, ...words].join(' ')}\` failed${advice ? `; to see more, run: ${advice}` : ''}`);
     });
   });

@@ -98,7 +98,11 @@ async function startIngest(engines: Engines, registry: Registry): Promise<Runnin
   const edge = engines.redis('edge');
   const server = createIngestServer({
     intake: makeIntake(engines, edge, registry),
-    ...{ keys: await apiKeys(config), clock: systemClock, registry, log, checks: readiness(engines, edge) },
+    keys: await apiKeys(config),
+    clock: systemClock,
+    registry,
+    log,
+    checks: readiness(engines, edge),
     // Stopping must outlast the longest wait for an acknowledgement.
     limits: { drainMs: config.ackTimeoutMs + 5_000 },
   });
@@ -120,7 +124,10 @@ async function startApi(engines: Engines, registry: Registry): Promise<RunningRo
       usage: new ClickhouseUsageReader(clickhouse, features),
       clock: systemClock,
     },
-    ...{ keys: await apiKeys(config), registry, log, readiness: readiness(engines, edge) },
+    keys: await apiKeys(config),
+    registry,
+    log,
+    readiness: readiness(engines, edge),
   });
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
   await serve(engines, server, config.apiPort, false);
@@ -137,7 +144,9 @@ async function startAggregate(engines: Engines, registry: Registry): Promise<Run
     catalog: new RedisFeatureCatalog(redis, namespace),
     customers: new RedisCustomerDirectory(redis, namespace),
     identities: { windowMs: config.dedupeWindowMs, entriesMax: config.dedupeEntriesMax },
-    ...{ clock: systemClock, logger: log, registry },
+    clock: systemClock,
+    logger: log,
+    registry,
   });
   engines.onStop(() => worker.stop());
   const heartbeat = setInterval(() => void beat(config), 5_000);
@@ -163,7 +172,10 @@ function makeIntake(engines: Engines, edge: Redis, registry: Registry): Batching
   const producer = new BullmqProducer({ redis: edge, keys, report, backlogBytesMax: config.backlogBytesMax });
   const inbox = new RedisReplyInbox({ redis: engines.redis('subscriber'), keys, report });
   const intake = new BatchingIntake({
-    ...{ producer, inbox, registry, clock: systemClock },
+    producer,
+    inbox,
+    registry,
+    clock: systemClock,
     ackTimeoutMs: config.ackTimeoutMs,
   });
   engines.onStop(() => producer.close());

@@ -41,41 +41,56 @@ interface Reader<T> extends Setting {
 }
 
 const port = (name: string, fallback: string, meaning: string): Reader<number> => ({
-  ...{ name, fallback, meaning, allowed: 'a whole number from 1 to 65535' },
+  name,
+  fallback,
+  meaning,
+  allowed: 'a whole number from 1 to 65535',
   parse: wholeNumber(1, 65_535),
 });
 
 /** Every setting, in the order of `.env.example`; an empty fallback means unset. */
 const readers = {
   host: {
-    ...{ name: 'HOST', fallback: '127.0.0.1', allowed: 'an address or host name of this machine' },
+    name: 'HOST',
+    fallback: '127.0.0.1',
+    allowed: 'an address or host name of this machine',
     meaning: 'The address that both HTTP ports listen on.',
     parse: (text) => (/^[A-Za-z0-9_.:-]{1,253}$/.test(text) ? { value: text } : undefined),
   } satisfies Reader<string>,
   apiPort: port('API_PORT', '4000', 'GraphQL and the explorer.'),
   ingestPort: port('INGEST_PORT', '4100', 'HTTP ingest.'),
   dataDir: {
-    ...{ name: 'DATA_DIR', fallback: './data', allowed: 'a folder that may be written' },
+    name: 'DATA_DIR',
+    fallback: './data',
+    allowed: 'a folder that may be written',
     meaning: 'One installation: its key, its Redis and its ClickHouse.',
     parse: (text) => (text.includes('\0') ? undefined : { value: resolve(text) }),
   } satisfies Reader<string>,
   redisUrl: {
-    ...{ name: 'REDIS_URL', fallback: '', allowed: 'a redis:// or rediss:// URL' },
+    name: 'REDIS_URL',
+    fallback: '',
+    allowed: 'a redis:// or rediss:// URL',
     meaning: 'A Redis that others operate. Unset: a redis-server child with AOF under DATA_DIR/redis.',
     parse: url(['redis:', 'rediss:']),
   } satisfies Reader<string>,
   clickhouseUrl: {
-    ...{ name: 'CLICKHOUSE_URL', fallback: '', allowed: 'an http:// or https:// URL' },
+    name: 'CLICKHOUSE_URL',
+    fallback: '',
+    allowed: 'an http:// or https:// URL',
     meaning: 'A ClickHouse that others operate. Unset: the embedded one under DATA_DIR/clickhouse.',
     parse: url(['http:', 'https:']),
   } satisfies Reader<string>,
   serverApiKey: {
-    ...{ name: 'SERVER_API_KEY', fallback: '', allowed: '16 to 200 characters without spaces' },
+    name: 'SERVER_API_KEY',
+    fallback: '',
+    allowed: '16 to 200 characters without spaces',
     meaning: 'The key that applications send. Unset: made once, kept under DATA_DIR with mode 0600.',
     parse: (text) => (/^[\x21-\x7e]{16,200}$/.test(text) ? { value: text } : undefined),
   } satisfies Reader<string>,
   logLevel: {
-    ...{ name: 'LOG_LEVEL', fallback: 'info', allowed: logLevels.join(', ') },
+    name: 'LOG_LEVEL',
+    fallback: 'info',
+    allowed: logLevels.join(', '),
     meaning: 'How much is logged to standard error, as JSON lines.',
     parse: (text) => {
       const value = logLevels.find((level) => level === text);
@@ -83,27 +98,37 @@ const readers = {
     },
   } satisfies Reader<LogLevel>,
   ackTimeoutMs: {
-    ...{ name: 'ACK_TIMEOUT_MS', fallback: '10000', allowed: 'milliseconds from 100 to 120000' },
+    name: 'ACK_TIMEOUT_MS',
+    fallback: '10000',
+    allowed: 'milliseconds from 100 to 120000',
     meaning: 'How long reported usage waits to be processed before the answer is 504 ACK_PENDING.',
     parse: wholeNumber(100, 120_000),
   } satisfies Reader<number>,
   dedupeWindowMs: {
-    ...{ name: 'DEDUPE_WINDOW', fallback: '24h', allowed: 'a time such as 30s, 15m, 24h or 7d, up to 30d' },
+    name: 'DEDUPE_WINDOW',
+    fallback: '24h',
+    allowed: 'a time such as 30s, 15m, 24h or 7d, up to 30d',
     meaning: 'From receipt, how long the identity of an event alone decides that it is a duplicate.',
     parse: duration(1_000, 30 * 86_400_000),
   } satisfies Reader<number>,
   dedupeEntriesMax: {
-    ...{ name: 'DEDUPE_ENTRIES_MAX', fallback: '20000000', allowed: 'a whole number from 1000 to 200000000' },
+    name: 'DEDUPE_ENTRIES_MAX',
+    fallback: '20000000',
+    allowed: 'a whole number from 1000 to 200000000',
     meaning: 'Identities held in memory, 32 to 64 bytes each; older ones are looked up in ClickHouse.',
     parse: wholeNumber(1_000, 200_000_000),
   } satisfies Reader<number>,
   backlogBytesMax: {
-    ...{ name: 'BACKLOG_BYTES_MAX', fallback: '1073741824', allowed: 'bytes from 1048576 to 1099511627776' },
+    name: 'BACKLOG_BYTES_MAX',
+    fallback: '1073741824',
+    allowed: 'bytes from 1048576 to 1099511627776',
     meaning: 'Compressed batches that may wait in Redis before callers are told 503 OVERLOADED.',
     parse: wholeNumber(1_048_576, 1_099_511_627_776),
   } satisfies Reader<number>,
   ingestProcesses: {
-    ...{ name: 'INGEST_PROCESSES', fallback: '1', allowed: 'a whole number from 1 to 64' },
+    name: 'INGEST_PROCESSES',
+    fallback: '1',
+    allowed: 'a whole number from 1 to 64',
     meaning: 'Ingest processes that `npm start` runs on the one ingest port (Linux).',
     parse: wholeNumber(1, 64),
   } satisfies Reader<number>,

@@ -11,7 +11,8 @@ export async function deadLetterCommand(
   [verb, batchId = '']: readonly string[],
   print: (text: string) => void,
 ): Promise<void> {
-  const { desk, close } = openDesk(config);
+  const counter = openDesk(config);
+  const { desk } = counter;
   try {
     if (verb === 'list') {
       for (const letter of await desk.deadLetters(listedMax)) print(`${JSON.stringify(letter)}\n`);
@@ -22,7 +23,7 @@ export async function deadLetterCommand(
     } else
       throw new Error(`dead-letters takes list, show BATCH_ID or replay BATCH_ID, not ${verb ?? 'nothing'}`);
   } finally {
-    await close();
+    await counter.close();
   }
 
   async function found(id: string): Promise<Delivery> {

@@ -1,6 +1,6 @@
 /** The process: arguments, signals, exit code. */
 import { fileURLToPath } from 'node:url';
-import { type RoleName, roleNames, startRole } from './app.ts';
+import { type RoleName, type RunningRole, roleNames, startRole } from './app.ts';
 import { type Config, readConfig } from './config.ts';
 import { deadLetterCommand } from './dead-letter-command.ts';
 import { startDefault } from './embedded/default-start.ts';
@@ -50,13 +50,14 @@ async function runToTheEnd(config: Config, name: RoleName | 'all'): Promise<void
   // A child of `all` ends with its parent, however the parent ended; dying so loses nothing (I1).
   process.once('disconnect', () => process.exit(1));
   await guarded(async () => {
-    const role =
+    const role: RunningRole =
       name === 'all'
         ? await startDefault({ config, log, print, entry: fileURLToPath(import.meta.url) })
         : await startRole(name, config, log);
     process.send?.('ready');
-    const failure = 'failed' in role ? role.failed : undefined;
-    await Promise.race([stopAsked, ...(failure === undefined ? [] : [failure])]);
+    const waitedFor: Promise<unknown>[] = [stopAsked];
+    if (role.failed !== undefined) waitedFor.push(role.failed);
+    await Promise.race(waitedFor);
     await role.stop();
   });
   process.exit(process.exitCode ?? 0);

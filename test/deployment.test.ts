@@ -18,7 +18,7 @@ const compose = parse(readFileSync('docker-compose.yml', 'utf8'), { merge: true 
   readonly volumes: Readonly<Record<string, unknown>>;
 };
 const roles = ['ingest', 'aggregate', 'api'];
-const names = settings.map(({ name }) => name);
+const names = new Set(settings.map(({ name }) => name));
 
 describe('.env.example', () => {
   const lines = readFileSync('.env.example', 'utf8').split('\n');
@@ -57,7 +57,7 @@ describe('docker-compose.yml', () => {
   it('sets nothing that is no setting, and all that a role needs, to allowed values', () => {
     for (const role of roles) {
       const environment = compose.services[role]?.environment ?? {};
-      expect(Object.keys(environment).filter((name) => !names.includes(name))).toEqual([]);
+      expect(Object.keys(environment).filter((name) => !names.has(name))).toEqual([]);
       expect(Object.keys(environment)).toEqual(
         expect.arrayContaining(['REDIS_URL', 'CLICKHOUSE_URL', 'SERVER_API_KEY']),
       );
@@ -91,7 +91,7 @@ describe('Dockerfile', () => {
 
   it('sets nothing that is no setting, exposes the default ports and starts what package.json builds', () => {
     const set = lines.filter((line) => line.startsWith('ENV ')).flatMap((line) => line.slice(4).split(' '));
-    const unknown = set.map((pair) => pair.split('=')[0] ?? '').filter((name) => !names.includes(name));
+    const unknown = set.map((pair) => pair.split('=')[0] ?? '').filter((name) => !names.has(name));
     expect(unknown).toEqual(['NODE_ENV']);
     const ports = settings.filter(({ name }) => name.endsWith('_PORT')).map(({ fallback }) => fallback);
     expect(lines.find((line) => line.startsWith('EXPOSE '))).toBe(`EXPOSE ${ports.join(' ')}`);

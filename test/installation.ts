@@ -31,8 +31,12 @@ export class Installation {
     this.apiUrl = `http://127.0.0.1:${apiPort}`;
     this.ingestUrl = `http://127.0.0.1:${ingestPort}`;
     this.#environment = {
-      ...{ DATA_DIR: join(folder, 'data'), API_PORT: String(apiPort), INGEST_PORT: String(ingestPort) },
-      ...{ SERVER_API_KEY: this.apiKey, LOG_LEVEL: 'warn', ...settings },
+      DATA_DIR: join(folder, 'data'),
+      API_PORT: String(apiPort),
+      INGEST_PORT: String(ingestPort),
+      SERVER_API_KEY: this.apiKey,
+      LOG_LEVEL: 'warn',
+      ...settings,
     };
   }
 

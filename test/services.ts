@@ -20,8 +20,18 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const [redisPort, clickhousePort] = await Promise.all([freePort(), freePort()]);
   const clickhouseUrl = `http://127.0.0.1:${clickhousePort}`;
   const redis = spawn('redis-server', [
-    ...['--port', String(redisPort), '--bind', '127.0.0.1', '--dir', folder],
-    ...['--appendonly', 'yes', '--save', '', '--maxmemory-policy', 'noeviction'],
+    '--port',
+    String(redisPort),
+    '--bind',
+    '127.0.0.1',
+    '--dir',
+    folder,
+    '--appendonly',
+    'yes',
+    '--save',
+    '',
+    '--maxmemory-policy',
+    'noeviction',
   ]);
   const clickhouse = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts', 'clickhouse'], {
     env: { ...process.env, CLICKHOUSE_URL: clickhouseUrl, DATA_DIR: folder, LOG_LEVEL: 'error' },

@@ -72,7 +72,10 @@ function parseLine(text: string, index: number): LogLine {
   const [, address = '', day, month = '', year, time, method = '', path = '', status, bytes] = match;
   const monthNumber = String(months.indexOf(month) + 1).padStart(2, '0');
   return {
-    ...{ number: index + 1, address, method, path },
+    number: index + 1,
+    address,
+    method,
+    path,
     timestamp: `${year}-${monthNumber}-${day}T${time}Z`,
     status: Number(status),
     // The log writes `-` where no body was sent.

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { addQuantities, parseQuantity, type Quantity, quantityToText, zeroQuantity } from '../quantity.ts';
 import { backDatedSets, foldUsage, unusedState, type UsageChange } from './calculated-usage.ts';

@@ -14,32 +14,36 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-interface Accident {
-  readonly checkpoint: Checkpoint;
+class Accident {
   readonly happened: Promise<void>;
+  readonly checkpoint: Checkpoint;
+  readonly #signals = new EventTarget();
+
+  constructor(point: CheckpointName, kind: 'ends' | 'stands still') {
+    this.happened = this.#signal('happened');
+    const woken = this.#signal('woken');
+    this.checkpoint = async (name) => {
+      if (name !== point) return;
+      this.#signals.dispatchEvent(new Event('happened'));
+      if (kind === 'ends') throw new Error('an accident');
+      await woken;
+    };
+  }
+
   /** Lets a worker that stands still go on. */
-  readonly wake: () => void;
+  wake(): void {
+    this.#signals.dispatchEvent(new Event('woken'));
+  }
+
+  #signal(name: string): Promise<void> {
+    return new Promise((resolve) => this.#signals.addEventListener(name, () => resolve()));
+  }
 }
 
-function accidentAt(point: CheckpointName, kind: 'ends' | 'stands still'): Accident {
-  let happen: () => void = () => {};
-  let wake: () => void = () => {};
-  const happened = new Promise<void>((resolve) => {
-    happen = resolve;
-  });
-  const woken = new Promise<void>((resolve) => {
-    wake = resolve;
-  });
-  const checkpoint: Checkpoint = async (name) => {
-    if (name !== point) return;
-    happen();
-    if (kind === 'ends') throw new Error('an accident');
-    await woken;
-  };
-  return { checkpoint, happened, wake: () => wake() };
-}
-
-describe.each(['ends', 'stands still'] as const)('a worker that %s', (kind) => {
+describe.each([
+  ['ends', 'failed'],
+  ['stands still', 'fenced'],
+] as const)('a worker that %s', (kind, reason) => {
   test.each(checkpoints)('%s', async (point) => {
     const world = await WorkerWorld.open(database);
     const customer = `customer-${randomUUID()}`;
@@ -53,13 +57,13 @@ describe.each(['ends', 'stands still'] as const)('a worker that %s', (kind) => {
     await world.settled();
     await history.stop();
 
-    const accident = accidentAt(point, kind);
+    const accident = new Accident(point, kind);
     const victim = world.worker({
       checkpoint: accident.checkpoint,
       // One that stands still learns only afterwards that its lease has run out.
       ledgerOptions: { leaseMs: 400, renewMs: kind === 'ends' ? 100 : 2_000 },
     });
-    onTestFinished(accident.wake);
+    onTestFinished(() => accident.wake());
     const facts = Array.from({ length: 20 }, (_, index) =>
       anEvent(customer, `k${index}`, { timestamp: Date.now() - index * 86_400_000 }),
     );
@@ -70,12 +74,12 @@ describe.each(['ends', 'stands still'] as const)('a worker that %s', (kind) => {
     const answered = world.report([reported, more, more], 8_000);
     await victim.start();
     await accident.happened;
-    if (kind === 'ends') expect(await victim.ended()).toMatchObject({ reason: 'failed' });
+    if (kind === 'ends') await victim.ended();
 
     const successor = await world.startedWorker();
     const books = await world.settled();
     accident.wake();
-    if (kind === 'stands still') expect(await victim.ended()).toMatchObject({ reason: 'fenced' });
+    expect(await victim.ended()).toMatchObject({ reason });
     expect(books).toMatchObject({ stored: 23, duplicate: 7, conflict: 1, refused: 0, deadLettered: 0 });
     const expected = [known, ...facts].map((fact) => `${fact.idempotencyKey}@${fact.timestamp}`).toSorted();
     expect(await world.storedKeys(customer)).toEqual(expected);

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, expect, inject, test } from 'vitest';
+import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
 import { eventually } from '../queue/redis-queue.fixture.ts';
 import { createTestDatabase, type TestDatabase } from '../store/clickhouse-database.fixture.ts';
 import { openRedis } from '../queue/redis-connection.ts';
@@ -16,6 +17,9 @@ const hourMs = 3_600_000;
 const someone = () => `customer-${randomUUID()}`;
 const keysOf = (facts: readonly { idempotencyKey: string; timestamp: number }[]) =>
   facts.map(({ idempotencyKey, timestamp }) => `${idempotencyKey}@${timestamp}`).toSorted();
+
+const usages = (outcomes: readonly MeasurementOutcome[]) =>
+  outcomes.map((outcome) => ('currentUsage' in outcome ? outcome.currentUsage : outcome));
 
 test('each event counts once: repeated within a batch, in another batch, and after a restart', async () => {
   const world = await WorkerWorld.open(database);
@@ -124,8 +128,6 @@ test('measurements are acknowledged in order, with the usage right after each on
     // Back-dated: before the SET it changes nothing now.
     aMeasurement(customer, '100', { timestamp: at - 45 }),
   ]);
-  const usages = (outcomes: readonly object[]) =>
-    outcomes.map((outcome) => ('currentUsage' in outcome ? outcome.currentUsage : outcome));
   expect(usages(first)).toEqual(['0.1', '0.3', '7', '10', '7.5', '7.5']);
   expect(first[1]).toMatchObject({
     featureId: 'seats',

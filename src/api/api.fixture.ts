@@ -152,7 +152,12 @@ export async function startApi(redisUrl: string): Promise<RunningApi> {
       }),
     );
   return {
-    ...{ url, intake, usage, clock, logged, send },
+    url,
+    intake,
+    usage,
+    clock,
+    logged,
+    send,
     ask: (query, variables) => send(JSON.stringify({ query, variables })),
     stop: async () => {
       await server.stop();

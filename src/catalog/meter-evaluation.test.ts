@@ -89,25 +89,25 @@ describe('groups', () => {
 
 describe('what is aggregated', () => {
   it.each(['SUM', 'MAX', 'MIN', 'AVG'] as const)('%s takes the exact amount', (name) => {
-    const counted = verdict(name, 'a', '12345678901234567890.10');
+    const counted = verdictOn(name, 'a', '12345678901234567890.10');
     expect(counted.outcome === 'counted' && counted.amount && quantityToText(counted.amount)).toBe(
       '12345678901234567890.1',
     );
-    expect(verdict(name, 'a', missing)).toEqual({ outcome: 'not_counted', cause: 'missing_field' });
+    expect(verdictOn(name, 'a', missing)).toEqual({ outcome: 'not_counted', cause: 'missing_field' });
     for (const text of ['', 'abc', '007', '1e99', ' 1', '1\n']) {
-      expect(verdict(name, 'a', text)).toEqual({ outcome: 'not_counted', cause: 'not_a_number' });
+      expect(verdictOn(name, 'a', text)).toEqual({ outcome: 'not_counted', cause: 'not_a_number' });
     }
   });
 
   it('UNIQUE takes the text as it is', () => {
-    expect(verdict('UNIQUE', 'a', '1.0')).toEqual({ outcome: 'counted', amount: null, text: '1.0' });
-    expect(verdict('UNIQUE', 'a', '')).toEqual({ outcome: 'counted', amount: null, text: '' });
-    expect(verdict('UNIQUE', 'eventName', missing)).toEqual({
+    expect(verdictOn('UNIQUE', 'a', '1.0')).toEqual({ outcome: 'counted', amount: null, text: '1.0' });
+    expect(verdictOn('UNIQUE', 'a', '')).toEqual({ outcome: 'counted', amount: null, text: '' });
+    expect(verdictOn('UNIQUE', 'eventName', missing)).toEqual({
       outcome: 'counted',
       amount: null,
       text: 'request',
     });
-    expect(verdict('UNIQUE', 'a', missing)).toEqual({ outcome: 'not_counted', cause: 'missing_field' });
+    expect(verdictOn('UNIQUE', 'a', missing)).toEqual({ outcome: 'not_counted', cause: 'missing_field' });
   });
 });
 
@@ -115,6 +115,6 @@ function equals(field: string, value: string): MeterCondition {
   return { field, operation: 'EQUALS', value, values: null };
 }
 
-function verdict(name: AggregationFunction, field: string, text: string | undefined) {
+function verdictOn(name: AggregationFunction, field: string, text: string | undefined) {
   return evaluateMeter({ aggregation: { function: name, field }, filters: [] }, 'request', () => text);
 }

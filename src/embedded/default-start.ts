@@ -51,7 +51,9 @@ async function startParts(options: DefaultStartOptions, keep: (part: Part) => vo
     config.clickhouseUrl ?? step('ClickHouse', startClickhouse(options, keep)),
   ]);
   const environment = {
-    ...{ REDIS_URL: redisUrl, CLICKHOUSE_URL: clickhouseUrl, SERVER_API_KEY: apiKey },
+    REDIS_URL: redisUrl,
+    CLICKHOUSE_URL: clickhouseUrl,
+    SERVER_API_KEY: apiKey,
     DATA_DIR: config.dataDir,
   };
   const role = async (name: string, extra: Readonly<Record<string, string>> = {}): Promise<void> => {

@@ -133,13 +133,19 @@ async function stopLeftover(folder: string, password: string): Promise<void> {
   if (text === '') return;
   const running = JSON.parse(text) as RunningServer;
   const redis = new Redis({
-    ...{ host: '127.0.0.1', port: running.port, password, connectTimeout: 1_000, lazyConnect: true },
-    ...{ retryStrategy: () => null, maxRetriesPerRequest: 0, enableReadyCheck: false },
+    host: '127.0.0.1',
+    port: running.port,
+    password,
+    connectTimeout: 1_000,
+    lazyConnect: true,
+    retryStrategy: () => null,
+    maxRetriesPerRequest: 0,
+    enableReadyCheck: false,
   });
   redis.on('error', () => undefined);
   try {
     await redis.connect();
-    const [, dir] = (await redis.config('GET', 'dir')) as string[];
+    const [, dir] = await redis.config('GET', 'dir');
     // Only a server that knows our password and keeps our folder is ours to stop.
     if (dir === folder) await redis.shutdown().catch(() => undefined);
   } catch {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { foldUsage, unusedState } from '../aggregate/calculated-usage.ts';
 import type { LookupKey } from '../aggregate/deduplicate.ts';
@@ -96,6 +96,14 @@ function keyOf(fact: EventFact, scope: LookupKey['scope'] = 'timestamp'): Lookup
   };
 }
 
+/** The answer of a lookup for this copy. */
+const copyOf = (fact: EventFact) =>
+  expect.objectContaining({
+    identity: eventIdentity(fact).toString('hex'),
+    timestamp: fact.timestamp,
+    receivedAt: fact.receivedAt,
+  });
+
 async function rowsOf<T>(query: string): Promise<T[]> {
   const answer = await database.client.query({ query, format: 'JSONEachRow' });
   return answer.json<T>();
@@ -164,12 +172,6 @@ test('a stored copy is found by its timestamp, or by its receipt within the wind
   const late = event({ customerId, timestamp: noon - 400 * dayMs, receivedAt: noon - 300 * dayMs });
   const recent = event({ customerId, timestamp: noon - 2 * hourMs, receivedAt: noon - hourMs });
   await store.insertEvents(flush, randomUUID(), chunksOf([late, recent], [0, 0]));
-  const copyOf = (fact: EventFact) =>
-    expect.objectContaining({
-      identity: eventIdentity(fact).toString('hex'),
-      timestamp: fact.timestamp,
-      receivedAt: fact.receivedAt,
-    });
   const again = { ...late, receivedAt: noon };
   expect(await store.lookupStored([keyOf(again)], dayMs)).toEqual([copyOf(late)]);
   // Another timestamp: only its receipt can lead to it, and only within the window.

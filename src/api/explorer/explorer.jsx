@@ -105,8 +105,8 @@ function Welcome() {
     <section className="welcome">
       <h1>Explore the API</h1>
       <p>
-        Enter the server API key above to see the docs and run queries against this server. The key was printed
-        when Tollgate started.
+        Enter the server API key above to see the docs and run queries against this server. The key was
+        printed when Tollgate started.
       </p>
     </section>
   );
