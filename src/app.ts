@@ -1,7 +1,6 @@
 /** The composition root: which adapters a role gets, how they start in order and stop in reverse. */
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Redis } from 'ioredis';
 import type { Registry } from 'prom-client';
 import { AggregateWorker, type WorkerEnd } from './aggregate/worker.ts';
 import { createApiServer } from './api/api-server.ts';
@@ -18,7 +17,7 @@ import { createIngestServer } from './ingest/ingest-server.ts';
 import { BatchingIntake } from './ingest/intake.ts';
 import { BullmqProducer } from './queue/bullmq-producer.ts';
 import type { QueueDesk } from './queue/ledger.ts';
-import { type ConnectionPurpose, closeRedis, openRedis } from './queue/redis-connection.ts';
+import { type ConnectionPurpose, closeRedis, openRedis, type Redis } from './queue/redis-connection.ts';
 import { RedisDesk } from './queue/redis-desk.ts';
 import { queueKeys } from './queue/redis-keys.ts';
 import { RedisLedger } from './queue/redis-ledger.ts';

@@ -17,7 +17,6 @@ const Exact = Decimal.clone({
 export type Quantity = Decimal & { readonly __quantity: unique symbol };
 
 export const quantityFractionDigits = 30;
-export const quantityClickhouseType = 'Decimal(76, 30)';
 
 /**
  * The texts that are numbers, everywhere in Tollgate: JSON's grammar, within bounds that keep every reading

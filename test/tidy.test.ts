@@ -54,7 +54,6 @@ const adapterNames: Readonly<Record<string, RegExp>> = {
   '@clickhouse/client': /(^|\/)(clickhouse-[a-z-]+|migrations)\.ts$/,
   'uWebSockets.js': /^src\/http\/uws-[a-z-]+\.ts$/,
   'graphql-http': /^src\/api\//,
-  chdb: /^src\/embedded\/clickhouse-[a-z-]+\.ts$/,
   pino: /^src\/telemetry\.ts$/,
 };
 
@@ -90,6 +89,11 @@ describe('imports', () => {
     );
     expect(importers.map(({ path }) => path).filter((path) => !adapter.test(path))).toEqual([]);
     expect(importers.length).toBeGreaterThan(0);
+  });
+
+  it('only the embedded engine loads chdb, which other roles must run without', () => {
+    const loaders = production.filter(({ text }) => /['"]@?chdb\b/.test(withoutComments(text)));
+    expect(loaders.map(({ path }) => path)).toEqual(['src/embedded/clickhouse-engine.ts']);
   });
 
   it('pure modules touch nothing but their arguments', () => {

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { decodeEntry, encodeEntry } from './batch-entry.ts';
 
@@ -11,7 +11,11 @@ it('reads back what it wrote', () => {
     sealedAt: fc.nat(Number.MAX_SAFE_INTEGER),
     replyTo: fc.oneof(fc.constant(''), fc.uuid()),
   });
-  fc.assert(fc.property(entry, (written) => expect(decodeEntry(encodeEntry(written))).toEqual(written)));
+  fc.assert(
+    fc.property(entry, (written) => {
+      expect(decodeEntry(encodeEntry(written))).toEqual(written);
+    }),
+  );
 });
 
 it('refuses what another version may have written', () => {

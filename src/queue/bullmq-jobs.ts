@@ -1,5 +1,5 @@
 /** The jobs of the queue: pointers to batches, one a batch, with the batch's id. The content is not in them. */
-import { Job, type JobsOptions, Queue } from 'bullmq';
+import { type JobsOptions, Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import type { BatchKind } from '../metering/batch.ts';
 import type { BatchEntry } from './batch-entry.ts';
@@ -13,7 +13,6 @@ export interface BatchPointer {
 }
 
 export type BatchQueue = Queue<BatchPointer, void, BatchKind>;
-export type BatchJob = Job<BatchPointer, void, BatchKind>;
 
 export function openBatchQueue(redis: Redis, keys: QueueKeys, report: ErrorReport): BatchQueue {
   const queue: BatchQueue = new Queue(batchQueueName, {
@@ -26,12 +25,7 @@ export function openBatchQueue(redis: Redis, keys: QueueKeys, report: ErrorRepor
   return queue;
 }
 
-/** Not yet in Redis; its id is the batch's, so adding it twice adds it once. */
-export function batchJob(queue: BatchQueue, batchId: string, entry: BatchPointer): BatchJob {
-  const { kind, count, contentBytes } = entry;
-  return new Job(queue, kind, { kind, count, contentBytes }, jobOptions(kind), batchId);
-}
-
+/** The job's id is the batch's, so adding it twice adds it once. */
 export async function addBatchJob(queue: BatchQueue, batchId: string, entry: BatchEntry): Promise<void> {
   const { kind, count, contentBytes } = entry;
   await queue.add(kind, { kind, count, contentBytes }, { ...jobOptions(kind), jobId: batchId });
@@ -45,6 +39,8 @@ function jobOptions(kind: BatchKind): JobsOptions {
     attempts: 1_000_000_000,
     backoff: { type: 'fixed', delay: 500 },
     removeOnComplete: true,
+    // BullMQ keeps the stack of each failed try with the job; one tells enough.
+    stackTraceLimit: 1,
     // Should BullMQ ever give a job up, it must not stand in the way of the sweeper, which adds it again.
     removeOnFail: true,
   };

@@ -1,20 +1,23 @@
 /**
- * The way in: one transaction stores a batch, enters it into the books and adds its job, so that there is never
- * one without the other, and with `appendfsync always` one fsync makes it durable (two steps took two).
+ * The way in: a script stores a batch and enters it into the books, and BullMQ adds its job. Both are written in
+ * one tick on one connection, so they cost one round trip and mostly one fsync. Measured with `appendfsync
+ * always` beside other work: 1.0 ms, against 1.1 ms one after the other and 1.1 ms as ioredis' transaction, which
+ * builds an object of 300 methods for each; from 8 callers at once 0.8, 2.1 and 1.6 ms a batch. A process that
+ * dies between the two has answered nobody, and the sweeper adds the job.
  *
  * A Redis that is down or silent: the same id is tried again until `enqueueTimeoutMs`, then the call fails and
  * nothing of it shall be taken. Three things see to that: the script refuses what it comes to read after the
  * deadline; what may have been stored is withdrawn as soon as Redis answers; and a withdrawn id cannot arrive
  * any more. What remains: Redis stored the batch in time, its answer was lost until the deadline, and a worker
- * booked the batch before the withdrawal. No protocol can exclude that; sending the same events again counts
- * nothing twice, because their identities are known then.
+ * booked the batch before the withdrawal, or this process died before it. No protocol can exclude that; sending
+ * the same events again counts nothing twice, because their identities are known then.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type Clock, systemClock } from '../clock.ts';
 import { type BatchProducer, QueueUnavailableError, type SealedBatch } from '../metering/batch.ts';
 import { encodeEntry } from './batch-entry.ts';
-import { type BatchQueue, batchJob, openBatchQueue } from './bullmq-jobs.ts';
+import { addBatchJob, type BatchQueue, openBatchQueue } from './bullmq-jobs.ts';
 import { encodePayload } from './payload-codec.ts';
 import { acceptScript, claimMs, queueScripts, withdrawScript } from './queue-scripts.ts';
 import { RedisClock } from './redis-clock.ts';
@@ -96,55 +99,38 @@ export class BullmqProducer implements BatchProducer {
     throw new QueueUnavailableError('the queue did not take the batch in time; nothing of it was taken');
   }
 
-  /** One transaction. `late`: Redis read it past the deadline, or our idea of its clock was wrong. */
-  async #attempt(batch: SealedBatch, payload: Buffer, deadline: number): Promise<'queued' | 'full' | 'late'> {
-    const { clock, keys, backlogBytesMax, backlogBatchesMax } = this.#options;
+  /** `late`: Redis read it past the deadline, or our idea of its clock was wrong. */
+  async #attempt(batch: SealedBatch, payload: Buffer, deadline: number): Promise<Accepted> {
+    const { clock, redis, keys, backlogBytesMax, backlogBatchesMax } = this.#options;
     const queue = await this.#openQueue();
-    const client = await queue.getBackend().client;
-    const entry = {
-      count: batch.count,
-      storedBytes: payload.length,
-      contentBytes: batch.payload.length,
-      kind: batch.kind,
-      sealedAt: batch.sealedAt,
-      replyTo: batch.replyTo,
-    };
-    const transaction = client.multi();
-    transaction.runCommand(acceptScript.name, [
-      keys.payloadPrefix + batch.id,
+    const { id, count, kind, sealedAt, replyTo } = batch;
+    const sizes = { storedBytes: payload.length, contentBytes: batch.payload.length };
+    const entry = { count, kind, sealedAt, replyTo, ...sizes };
+    const sentAt = clock.now();
+    const accepting = runScript(redis, acceptScript, [
+      keys.payloadPrefix + id,
       keys.pending,
       keys.dead,
       keys.books,
-      batch.id,
+      id,
       payload,
       encodeEntry(entry),
-      entry.count,
-      entry.storedBytes,
+      count,
+      payload.length,
       backlogBytesMax,
       backlogBatchesMax,
       this.#redisClock.toRedis(deadline),
     ]);
-    await batchJob(queue, batch.id, entry).addJob(transaction);
-    const sentAt = clock.now();
-    const [outcome, redisNow] = this.#answerOf(await transaction.exec());
+    const [answer] = await Promise.all([accepting, addBatchJob(queue, id, entry)]);
+    const [outcome, redisNow] = answer as readonly [Accepted, number];
     if (outcome === 'late') this.#redisClock.forget();
     this.#redisClock.observe(sentAt, clock.now(), redisNow);
     return outcome;
   }
 
-  #answerOf(results: readonly unknown[] | null): ['queued' | 'full' | 'late', number] {
-    const [accepted, added] = (results ?? []) as readonly (readonly [Error | null, unknown])[];
-    const failure = accepted?.[0] ?? added?.[0];
-    // Somebody flushed Redis' scripts; the client sends them in full again only on a new connection.
-    if (failure?.message.startsWith('NOSCRIPT')) this.#options.redis.disconnect(true);
-    if (failure) throw failure;
-    if (!Array.isArray(accepted?.[1])) throw new Error('Redis did not run the transaction');
-    return accepted[1] as ['queued' | 'full' | 'late', number];
-  }
-
   /**
-   * The transaction has added a job that points at nothing. It would complete silently; removing it keeps a
-   * long refusal from filling Redis, as does not asking again for a moment.
+   * The job was added all the same and points at nothing. It would complete silently; removing it keeps a long
+   * refusal from filling Redis, as does not asking again for a moment.
    */
   #refuse(batchId: string): 'full' {
     this.#fullUntil = this.#options.clock.now() + fullPauseMs;
@@ -209,6 +195,8 @@ export class BullmqProducer implements BatchProducer {
     if (taken === 1) await this.#removeJob(batchId);
   }
 }
+
+type Accepted = 'queued' | 'full' | 'late';
 
 const defaults = {
   clock: systemClock,

@@ -5,6 +5,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis, type RedisOptions } from 'ioredis';
 
+export type { Redis };
+
 /**
  * `edge`: nothing is queued or sent again by the client, so that nothing happens after its caller was told no.
  * `worker`: commands wait for Redis without end and are sent again after a lost connection; every script that
@@ -36,8 +38,15 @@ const optionsByPurpose: Readonly<Record<ConnectionPurpose, RedisOptions>> = {
   subscriber: { ...common, maxRetriesPerRequest: null },
 };
 
+/** For those who pass connections on and are no adapters themselves. */
+export type RedisConnection = Redis;
+
 /** Connects in the background and never throws; errors go to `report`, which by default drops them. */
-export function openRedis(url: string, purpose: ConnectionPurpose, report: ErrorReport = () => {}): Redis {
+export function openRedis(
+  url: string,
+  purpose: ConnectionPurpose,
+  report: ErrorReport = () => {},
+): RedisConnection {
   const redis = new Redis(url, { ...optionsByPurpose[purpose], replyMapping: 'legacy' });
   redis.on('error', report);
   return redis;

@@ -1,6 +1,6 @@
 /**
- * Adds the job again to a pending batch that has none. Batch and job are added in one step, so this takes a
- * Redis that lost its newest writes, or a replay cut short by a crash; the batch would wait for ever.
+ * Adds the job again to a pending batch that has none and would wait for ever: its producer or its replay was
+ * killed between the two steps, or Redis lost its newest writes.
  */
 import type { Redis } from 'ioredis';
 import type { Clock } from '../clock.ts';

@@ -3,15 +3,18 @@
  *
  * Of a feature with a meter, usage is the aggregation over the events that count. Of a feature whose usage is
  * reported, it is the fold over its measurements in the order (timestamp, flush, position), each resource for
- * itself: a SET replaces what was before it, a DELTA adds. Each query reads its table once, and so sees one
- * state of it.
+ * itself: a SET replaces what was before it, a DELTA adds. Each figure comes from one read of its table, and so
+ * from one state of it; a grouped history reads it once more, only to choose the series.
  */
 import type { AggregationFunction } from '../catalog/meter.ts';
 import { SqlParameters, type SqlStatement } from '../store/sql-statement.ts';
 import { allOf, meterSql, tagSql } from './meter-sql.ts';
 import type { UsageHistoryQuery, UsageScope } from './usage.ts';
 
-/** Series of a history that is grouped; the rest is in the series `other`. */
+/**
+ * Series of a history that is grouped; the rest is in the series `other`, and with it a dimension's value that
+ * happens to be `other`. What lacks the dimension is in the series of the empty text.
+ */
 export const seriesMax = 50;
 export const restOfSeries = 'other';
 

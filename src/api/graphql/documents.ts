@@ -72,7 +72,7 @@ export class DocumentReader {
     } catch (error) {
       if (!(error instanceof GraphQLError)) throw error;
       return [
-        error.message.includes('token limit')
+        error.message.endsWith('Parsing aborted.')
           ? tooComplex(`the document has more than ${tokensMax} tokens; send values as variables`)
           : error,
       ];

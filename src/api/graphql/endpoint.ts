@@ -130,6 +130,9 @@ export class GraphqlEndpoint {
     const operation = operationOf(ready, params.operationName);
     if (operation instanceof GraphQLError) return refuse(call, [operation]);
     call.operation = operation.operation;
+    if (operation.operation === OperationTypeNode.SUBSCRIPTION) {
+      return refuse(call, [new GraphQLError('this path answers queries and mutations only')]);
+    }
     if (operation.operation === OperationTypeNode.MUTATION && method === 'GET') {
       call.code = 'METHOD_NOT_ALLOWED';
       return refusal('METHOD_NOT_ALLOWED', 'mutations are sent by POST', call.traceId, { Allow: 'POST' });
