@@ -1,4 +1,7 @@
-/** Builds the API's explorer into dist/explorer: plain files that need nothing from elsewhere. Takes some seconds. */
+/**
+ * Builds the API's explorer: plain files that need nothing from elsewhere. Takes some seconds. They go into the
+ * folder that is given, or into dist/explorer; what was in it before is gone.
+ */
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { extname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -7,7 +10,7 @@ import { build } from 'esbuild';
 
 const root = resolve(import.meta.dirname, '..');
 const source = join(root, 'src/api/explorer');
-const target = join(root, 'dist/explorer');
+const target = resolve(process.argv[2] ?? join(root, 'dist/explorer'));
 
 const options = {
   absWorkingDir: root,

@@ -21,6 +21,8 @@ export interface Config {
   /** Payload bytes that may wait in Redis before callers are told OVERLOADED. */
   readonly backlogBytesMax: number;
   readonly ingestProcesses: number;
+  /** Threads that Node.js made; the embedded ClickHouse takes one for each running query. */
+  readonly threadPoolSize: number;
 }
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
@@ -131,6 +133,13 @@ const readers = {
     allowed: 'a whole number from 1 to 64',
     meaning: 'Ingest processes that `npm start` runs on the one ingest port (Linux).',
     parse: wholeNumber(1, 64),
+  } satisfies Reader<number>,
+  threadPoolSize: {
+    name: 'UV_THREADPOOL_SIZE',
+    fallback: '4',
+    allowed: 'a whole number from 4 to 1024',
+    meaning: "Node.js's own: its threads, of which the embedded ClickHouse takes one for each running query.",
+    parse: wholeNumber(4, 1_024),
   } satisfies Reader<number>,
 } as const;
 

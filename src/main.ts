@@ -1,10 +1,9 @@
 /** The process: arguments, signals, exit code. */
 import { fileURLToPath } from 'node:url';
-import { type RoleName, type RunningRole, roleNames, startRole } from './app.ts';
+import { type RoleName, roleNames, startRole } from './app.ts';
+import type { RunningRole } from './app/running-role.ts';
 import { type Config, readConfig } from './config.ts';
-import { deadLetterCommand } from './dead-letter-command.ts';
-import { startDefault } from './embedded/default-start.ts';
-import { makeLogger } from './telemetry.ts';
+import { type Logger, makeLogger } from './telemetry.ts';
 
 const help = `node dist/main.js ROLE
 
@@ -32,7 +31,7 @@ async function main([word, ...words]: readonly string[]): Promise<void> {
   }
   const read = readConfig(process.env);
   if ('problems' in read) end(1, read.problems.join('\n'));
-  else if (word === 'dead-letters') await guarded(() => deadLetterCommand(read.config, words, print));
+  else if (word === 'dead-letters') await guarded(() => deadLetters(read.config, words));
   else if (word === 'all') await runToTheEnd(read.config, 'all');
   else if (roleNames.some((name) => name === word)) await runToTheEnd(read.config, word as RoleName);
   else
@@ -51,9 +50,7 @@ async function runToTheEnd(config: Config, name: RoleName | 'all'): Promise<void
   process.once('disconnect', () => process.exit(1));
   await guarded(async () => {
     const role: RunningRole =
-      name === 'all'
-        ? await startDefault({ config, log, print, entry: fileURLToPath(import.meta.url) })
-        : await startRole(name, config, log);
+      name === 'all' ? await startAll(config, log) : await startRole(name, config, log);
     process.send?.('ready');
     const waitedFor: Promise<unknown>[] = [stopAsked];
     if (role.failed !== undefined) waitedFor.push(role.failed);
@@ -61,6 +58,16 @@ async function runToTheEnd(config: Config, name: RoleName | 'all'): Promise<void
     await role.stop();
   });
   process.exit(process.exitCode ?? 0);
+}
+
+async function startAll(config: Config, log: Logger): Promise<RunningRole> {
+  const { startDefault } = await import('./embedded/default-start.ts');
+  return startDefault({ config, log, print, entry: fileURLToPath(import.meta.url) });
+}
+
+async function deadLetters(config: Config, words: readonly string[]): Promise<void> {
+  const { deadLetterCommand } = await import('./dead-letter-command.ts');
+  await deadLetterCommand(config, words, print);
 }
 
 /** What stops a start or a command is told in one line: these errors are written for their readers. */

@@ -28,7 +28,7 @@ export class Persistence {
   /**
    * The answer of `attempt`, which is made again with growing pauses (25 ms to 2 s) until it succeeds. Rejects
    * when the worker must stop, when another owner has taken over, when the error is a mistake in the program, or
-   * when the store has refused the content thrice and `isFinal` agrees.
+   * when the store has refused the content three times running and `isFinal` agrees.
    */
   async until<T>(
     step: string,
@@ -36,6 +36,7 @@ export class Persistence {
     isFinal: () => Promise<boolean> = () => Promise.resolve(true),
   ): Promise<T> {
     const { signal, onRetry } = this.#options;
+    let refusals = 0;
     for (let count = 1; ; count += 1) {
       signal.throwIfAborted();
       try {
@@ -43,10 +44,12 @@ export class Persistence {
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof FencedError || isMistake(error)) throw error;
-        const refused = error instanceof StoreRefusedDataError && count >= refusalsUntilFinal;
-        if (refused && (await isFinal())) throw error;
+        refusals = error instanceof StoreRefusedDataError ? refusals + 1 : 0;
+        if (refusals >= refusalsUntilFinal && (await isFinal())) throw error;
         onRetry(step, error, count);
-        await delay(Math.min(longestPauseMs, firstPauseMs * 2 ** (count - 1)), undefined, { signal });
+        const pauseMs = Math.min(longestPauseMs, firstPauseMs * 2 ** (count - 1));
+        // The signal's own reason says more than that a pause was aborted; it is thrown above.
+        await delay(pauseMs, undefined, { signal }).catch(() => undefined);
       }
     }
   }

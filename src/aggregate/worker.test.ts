@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest';
 import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
 import { eventually } from '../queue/redis-queue.fixture.ts';
 import { createTestDatabase, type TestDatabase } from '../store/clickhouse-database.fixture.ts';
+import { BatchesGoneError } from '../queue/ledger.ts';
 import { openRedis } from '../queue/redis-connection.ts';
 import { type FlushStore, StoreRefusedDataError } from './flush-store.ts';
 import { aFeature, aMeasurement, amount, anEvent, dayMs, WorkerWorld } from './worker.fixture.ts';
@@ -341,4 +342,57 @@ test('starting and stopping twice is safe, also stopping before the shard was ev
   await world.settled();
   await Promise.all([owner.stop(), owner.stop()]);
   expect(await owner.ended()).toEqual({ reason: 'stopped' });
+});
+
+test('a batch that was withdrawn before its flush began takes its claims along', async () => {
+  const world = await WorkerWorld.open(database);
+  const customer = someone();
+  const withdrawn = await world.send([anEvent(customer, 'a'), anEvent(customer, 'b')]);
+  await world.send([anEvent(customer, 'b'), anEvent(customer, 'c')]);
+  const ledger = world.queue.ledger({ sweepMs: 100 });
+  const begin = ledger.begin.bind(ledger);
+  let isGone = true;
+  ledger.begin = async (manifest) => {
+    if (isGone && manifest.batchIds.includes(withdrawn.id)) {
+      isGone = false;
+      throw new BatchesGoneError([withdrawn.id]);
+    }
+    await begin(manifest);
+  };
+  await world.startedWorker({ ledger });
+  // Only said to be gone, it comes again with the sweep; either way each of a, b and c counts once.
+  expect(await world.settled()).toMatchObject({ accepted: 4, stored: 3, duplicate: 1 });
+  expect(isGone).toBe(false);
+});
+
+test('a worker that has to stop flushes what it has in hand', async () => {
+  const world = await WorkerWorld.open(database);
+  const customer = someone();
+  const ledger = world.queue.ledger();
+  const consume = ledger.consume.bind(ledger);
+  let deliveries = 0;
+  ledger.consume = (handler) =>
+    consume((delivery) => {
+      deliveries += 1;
+      return handler(delivery);
+    });
+  const worker = await world.startedWorker({ ledger, limits: { lingerMs: 3_600_000 } });
+  await world.send([anEvent(customer, 'a')]);
+  await eventually('the delivery', () => deliveries === 1);
+  await worker.stop();
+  expect(await world.queue.desk.books()).toMatchObject({ stored: 1, inFlight: 0 });
+});
+
+test('draining ends in time although ClickHouse is away; the next worker finishes the flush', async () => {
+  const world = await WorkerWorld.open(database);
+  const customer = someone();
+  const store: FlushStore = { ...world.store, insertEvents: () => Promise.reject(new Error('away')) };
+  const worker = await world.startedWorker({ store, drainMsMax: 100 });
+  await world.send([anEvent(customer, 'a')]);
+  await eventually('a begun flush', async () => (await world.queue.ledger().lastFlushId()) > 0);
+  await worker.stop();
+  expect(await worker.ended()).toEqual({ reason: 'stopped' });
+  await world.startedWorker();
+  expect(await world.settled()).toMatchObject({ stored: 1 });
+  expect(await world.storedKeys(customer)).toHaveLength(1);
 });

@@ -120,7 +120,8 @@ export interface RunningApi {
   stop(): Promise<void>;
 }
 
-export async function startApi(redisUrl: string): Promise<RunningApi> {
+/** `explorerDir`: a built explorer, where the test is about it. */
+export async function startApi(redisUrl: string, explorerDir = ''): Promise<RunningApi> {
   const redis = new Redis(redisUrl);
   const namespace = `{api-${randomUUID()}}`;
   const [intake, usage, clock] = [new MemoryIntake(), new MemoryUsageReader(), new ManualClock(startOfTests)];
@@ -138,6 +139,7 @@ export async function startApi(redisUrl: string): Promise<RunningApi> {
       { key: ingestKey, scopes: ['ingest'] },
     ]),
     readiness: [{ name: 'redis', check: () => redis.ping() }],
+    explorerDir,
     log: { error: (...line: unknown[]) => void logged.push(line) },
     registry: new Registry(),
   });

@@ -17,6 +17,9 @@ export interface DefaultStartOptions {
   readonly print: (text: string) => void;
 }
 
+/** Queries that run side by side; most of the time they wait for each other's parts and for the disk. */
+const clickhouseThreads = 12;
+
 interface Part {
   stop(): Promise<void>;
 }
@@ -112,7 +115,13 @@ async function startClickhouse(options: DefaultStartOptions, keep: (part: Part) 
     randomBytes(24).toString('hex'),
   );
   const url = `http://default:${password}@127.0.0.1:${await freePort()}`;
-  keep(await startRole(options, 'clickhouse', { CLICKHOUSE_URL: url, DATA_DIR: options.config.dataDir }));
+  keep(
+    await startRole(options, 'clickhouse', {
+      CLICKHOUSE_URL: url,
+      DATA_DIR: options.config.dataDir,
+      UV_THREADPOOL_SIZE: String(Math.max(clickhouseThreads, options.config.threadPoolSize)),
+    }),
+  );
   return url;
 }
 

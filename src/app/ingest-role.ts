@@ -1,0 +1,27 @@
+import { watchBooks } from '../books-metrics.ts';
+import { systemClock } from '../clock.ts';
+import { createIngestServer } from '../ingest/ingest-server.ts';
+import { RedisDesk } from '../queue/redis-desk.ts';
+import { makeRegistry } from '../telemetry.ts';
+import type { Engines } from './engines.ts';
+import { apiKeys, makeIntake, readiness, serve } from './front-door.ts';
+import type { RunningRole } from './running-role.ts';
+
+export async function startIngest(engines: Engines): Promise<RunningRole> {
+  const { config, log } = engines;
+  const registry = makeRegistry('ingest');
+  const edge = engines.redis('edge');
+  const server = createIngestServer({
+    intake: makeIntake(engines, edge, registry),
+    keys: await apiKeys(config),
+    clock: systemClock,
+    registry,
+    log,
+    checks: readiness(engines, edge),
+    // Stopping must outlast the longest wait for an acknowledgement.
+    limits: { drainMs: config.ackTimeoutMs + 5_000 },
+  });
+  watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
+  await serve(engines, server, config.ingestPort, config.ingestProcesses > 1);
+  return engines;
+}
