@@ -3,12 +3,13 @@
 FROM node:20-bookworm-slim AS build
 WORKDIR /tollgate
 COPY package.json package-lock.json ./
-# chDB, half a gigabyte, is an optional dependency that an image with CLICKHOUSE_URL does without.
-RUN npm ci --omit=optional --no-audit --no-fund
+RUN npm ci --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
 COPY src ./src
-RUN npm run build && npm prune --omit=dev --omit=optional
+# chDB is half a gigabyte that an image with CLICKHOUSE_URL does without. Optional packages as such must stay:
+# lz4-napi's native code is one.
+RUN npm run build && npm prune --omit=dev && rm -rf node_modules/chdb node_modules/@chdb
 
 FROM node:20-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 DATA_DIR=/var/lib/tollgate

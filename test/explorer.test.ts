@@ -113,7 +113,9 @@ describe.skipIf(browserPath === undefined)(
       await page.locator('.graphiql-query-editor .view-lines').click();
       await page.keyboard.press('ControlOrMeta+A');
       await page.keyboard.type('{ nothingLikeIt ');
-      await page.locator('.graphiql-query-editor .squiggly-error').first().waitFor({ state: 'attached' });
+      const mark = page.locator('.graphiql-query-editor .squiggly-error').first();
+      await mark.waitFor({ state: 'attached' });
+      expect(await mark.count()).toBe(1);
       await page.close();
     });
 
@@ -137,6 +139,7 @@ describe.skipIf(browserPath === undefined)(
       await page.fill('#key', 'wrong');
       await page.click('button[type=submit]');
       await page.getByText('the API key is missing or wrong').waitFor();
+      expect(await page.locator('.graphiql-container').count()).toBe(0);
       await page.close();
     });
 

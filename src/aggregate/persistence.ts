@@ -21,10 +21,6 @@ export class Persistence {
     this.#options = options;
   }
 
-  get signal(): AbortSignal {
-    return this.#options.signal;
-  }
-
   /**
    * The answer of `attempt`, which is made again with growing pauses (25 ms to 2 s) until it succeeds. Rejects
    * when the worker must stop, when another owner has taken over, when the error is a mistake in the program, or

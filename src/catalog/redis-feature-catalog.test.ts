@@ -43,6 +43,17 @@ describe('the feature catalog in Redis', () => {
     expect(await elsewhere.feature('b')).toBeDefined();
   });
 
+  it('never misses a change that was there before the read, with many reads under way', async () => {
+    const elsewhere = new RedisFeatureCatalog(redis, namespace);
+    const reads: Promise<unknown>[] = [];
+    for (let at = 0; at < 50; at += 1) {
+      reads.push(elsewhere.features());
+      await catalog.create(featureCalled(`f${at}`, at));
+      reads.push(elsewhere.features().then((all) => expect(all.length).toBeGreaterThan(at)));
+    }
+    await Promise.all(reads);
+  });
+
   it('lists oldest first and by refId where two are equally old', async () => {
     for (const [refId, createdAt] of [
       ['z', 5],

@@ -16,6 +16,7 @@ export class RedisFeatureCatalog implements FeatureCatalog {
   readonly #featuresKey: string;
   readonly #versionKey: string;
   #snapshot: Snapshot = snapshotOf('', []);
+  #reading: Promise<Snapshot> | undefined;
 
   constructor(redis: Redis, namespace: string) {
     this.#redis = redis;
@@ -43,6 +44,17 @@ export class RedisFeatureCatalog implements FeatureCatalog {
   async #current(): Promise<Snapshot> {
     const version = (await this.#redis.get(this.#versionKey)) ?? '';
     if (version === this.#snapshot.version) return this.#snapshot;
+    // However many ask at once after a change, it is read once. A read that was under way before may have missed
+    // the change; one that begins from here on has not.
+    const earlier = await this.#reading;
+    if (earlier?.version === version) return earlier;
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = undefined;
+    });
+    return this.#reading;
+  }
+
+  async #read(): Promise<Snapshot> {
     const reply = await this.#redis.eval(readScript, 2, this.#featuresKey, this.#versionKey);
     const [readVersion, ...texts] = reply as [string, ...string[]];
     this.#snapshot = snapshotOf(

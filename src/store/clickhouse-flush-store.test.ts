@@ -10,6 +10,7 @@ import { eventIdentity, measurementIdentity } from '../metering/identity.ts';
 import { parseQuantity, type Quantity, quantityFromClickhouse, quantityToText } from '../quantity.ts';
 import { createTestDatabase, type TestDatabase } from './clickhouse-database.fixture.ts';
 import { ClickhouseFlushStore } from './clickhouse-flush-store.ts';
+import { acknowledgements, copiesByReceipt, copiesByTimestamp, usageStates } from './flush-sql.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -198,6 +199,29 @@ test('thousands of keys are looked up through the sorting key', async () => {
     dayMs,
   );
   expect(new Set(copies.map(({ identity }) => identity)).size).toBe(4_500);
+});
+
+test('looks into what is stored go through the primary index', async () => {
+  const arrays = Object.fromEntries(
+    ['customers', 'names', 'features', 'resources', 'keys'].map((name) => [name, ['a']]),
+  );
+  const query_params = { ...arrays, timestamps: [noon], receivedFrom: noon, beforeFlush: 1 };
+  const conditions = [
+    copiesByTimestamp('event'),
+    copiesByReceipt('event'),
+    acknowledgements,
+    usageStates,
+  ].map(async (statement) => {
+    const query = `EXPLAIN indexes = 1 ${statement}`;
+    const answer = await database.client.query({ query, query_params, format: 'TabSeparatedRaw' });
+    return /PrimaryKey\s+Keys:[^:]+Condition: (.*)/.exec(await answer.text())?.[1];
+  });
+  expect(await Promise.all(conditions)).toEqual([
+    expect.stringContaining('((customer_id, event_name, timestamp) in 1-element set)'),
+    expect.stringContaining('((customer_id, event_name) in 1-element set)'),
+    expect.stringContaining('((customer_id, feature_id, timestamp) in 1-element set)'),
+    expect.stringContaining('((customer_id, feature_id) in 1-element set)'),
+  ]);
 });
 
 test('an acknowledgement is found by identity and timestamp, with its exact amounts', async () => {

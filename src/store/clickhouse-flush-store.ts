@@ -134,8 +134,6 @@ export class ClickhouseFlushStore implements FlushStore {
       const { stream } = await this.#client.exec({
         query: `${sql.identitiesSince} FORMAT RowBinary`,
         query_params: { since },
-        // A rebuild of tens of millions of rows outlives the default; progress in the body keeps the socket busy.
-        clickhouse_settings: { max_execution_time: 0 },
       });
       yield* identityRows(stream);
     } catch (error) {

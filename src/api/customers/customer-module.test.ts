@@ -27,7 +27,11 @@ describe('provisionCustomer', () => {
     expect(dataOf(await api.ask(provision, { input }))).toEqual({
       provisionCustomer: {
         customer: {
-          ...{ ...rest, refId, customerId: refId, createdAt: now, updatedAt: now },
+          ...rest,
+          refId,
+          customerId: refId,
+          createdAt: now,
+          updatedAt: now,
           id: expect.stringMatching(/^[0-9a-f-]{36}$/),
         },
         subscription: null,

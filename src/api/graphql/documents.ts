@@ -68,14 +68,12 @@ export class DocumentReader {
     try {
       const document = parse(text, { maxTokens: tokensMax });
       const errors = validate(this.#schema, document, undefined, { maxErrors: errorsMax });
-      return errors.length === 0 ? document : errors;
+      if (errors.length === 0) return document;
+      return errors.some(({ message }) => message === 'Validation aborted.') ? [tooRepetitive] : errors;
     } catch (error) {
       if (!(error instanceof GraphQLError)) throw error;
-      return [
-        error.message.endsWith('Parsing aborted.')
-          ? tooComplex(`the document has more than ${tokensMax} tokens; send values as variables`)
-          : error,
-      ];
+      // graphql has no code for it.
+      return [error.message.endsWith('Parsing aborted.') ? tooManyTokens : error];
     }
   }
 
@@ -88,6 +86,12 @@ export class DocumentReader {
     }
   }
 }
+
+const tooManyTokens = tooComplex(
+  `the document has more than ${documentLimits.tokensMax} tokens; send values as variables`,
+);
+/** Fields of one name are compared with each other, and graphql stops where that takes too long. */
+const tooRepetitive = tooComplex('the document selects the same field too many times');
 
 function tooComplex(message: string): GraphQLError {
   return new GraphQLError(message, { extensions: { code: 'QUERY_TOO_COMPLEX' } });

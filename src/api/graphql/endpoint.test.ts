@@ -168,6 +168,7 @@ describe('what one call may ask', () => {
     ],
     ['introspection many times at once', aliased(30, '__schema { types { name } }')],
     ['more tokens than a document may have', `{ ${'__typename '.repeat(5_000)} }`],
+    ['the same field thousands of times', `{ ${'__typename '.repeat(3_900)} }`],
     ['a document longer than allowed', `{ __typename } # ${'x'.repeat(300_000)}`],
   ])('is not %s', async (_, query) => {
     const answer = await api.ask(query);

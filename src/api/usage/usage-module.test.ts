@@ -39,9 +39,19 @@ describe('reportUsage', () => {
     const { reportUsage: answer } = dataOf(await api.ask(reportUsage, { input }));
     const { id } = answer as { id: string };
     expect(answer).toEqual({
-      ...{ id, measurementId: id, customerId: 'acme', featureId: 'seats', resourceId: null },
-      ...{ value: '2.5', timestamp: '2026-05-01T08:00:00.000Z', currentUsage: '2.5', duplicate: false },
-      ...{ usageLimit: null, usagePeriodStart: null, usagePeriodEnd: null, nextResetDate: null },
+      id,
+      measurementId: id,
+      customerId: 'acme',
+      featureId: 'seats',
+      resourceId: null,
+      value: '2.5',
+      timestamp: '2026-05-01T08:00:00.000Z',
+      currentUsage: '2.5',
+      duplicate: false,
+      usageLimit: null,
+      usagePeriodStart: null,
+      usagePeriodEnd: null,
+      nextResetDate: null,
     });
   });
 
@@ -244,14 +254,14 @@ describe('usageHistoryV2', () => {
       },
     });
     expect(api.usage.asked.at(-1)).toMatchObject({
-      ...{
-        customerId: 'acme',
-        resourceId: 'r1',
-        groupBy: 'status',
-        interval: 'WEEK',
-        timezone: 'Europe/Berlin',
-      },
-      ...{ start: Date.UTC(2026, 3, 1), end: Date.UTC(2026, 4, 1), feature: { refId: 'seats' } },
+      customerId: 'acme',
+      resourceId: 'r1',
+      groupBy: 'status',
+      interval: 'WEEK',
+      timezone: 'Europe/Berlin',
+      start: Date.UTC(2026, 3, 1),
+      end: Date.UTC(2026, 4, 1),
+      feature: { refId: 'seats' },
     });
   });
 
@@ -259,7 +269,11 @@ describe('usageHistoryV2', () => {
     const { endDate: _, ...open } = input;
     dataOf(await api.ask(history, { input: open }));
     expect(api.usage.asked.at(-1)).toMatchObject({
-      ...{ end: startOfTests, interval: 'DAY', timezone: 'UTC', groupBy: null, resourceId: '' },
+      end: startOfTests,
+      interval: 'DAY',
+      timezone: 'UTC',
+      groupBy: null,
+      resourceId: '',
     });
   });
 
@@ -289,8 +303,15 @@ describe('measurements', () => {
     api.usage.items = Array.from({ length: 4 }, (_, at) => itemAt(at));
     const first = dataOf(await api.ask(log, { paging: { first: 2 } }))['measurements'] as LogAnswer;
     expect(first.edges[0]?.node).toEqual({
-      ...{ id: 'item-0', kind: 'MEASUREMENT', state: 'COUNTED', resourceId: null, eventName: null },
-      ...{ featureId: 'seats', idempotencyKey: null, value: '0.5', dimensions: { a: 'b' } },
+      id: 'item-0',
+      kind: 'MEASUREMENT',
+      state: 'COUNTED',
+      resourceId: null,
+      eventName: null,
+      featureId: 'seats',
+      idempotencyKey: null,
+      value: '0.5',
+      dimensions: { a: 'b' },
       timestamp: new Date(startOfTests).toISOString(),
     });
     expect(first.pageInfo.hasNextPage).toBe(true);
@@ -310,7 +331,11 @@ describe('measurements', () => {
     };
     dataOf(await api.ask(log, { filter }));
     expect(api.usage.asked).toContainEqual({
-      ...{ ...filter, from: Date.UTC(2026, 3, 1), to: Date.UTC(2026, 4, 1), after: null, limit: 20 },
+      ...filter,
+      from: Date.UTC(2026, 3, 1),
+      to: Date.UTC(2026, 4, 1),
+      after: null,
+      limit: 20,
     });
   });
 
@@ -326,15 +351,19 @@ interface LogAnswer {
 
 function itemAt(at: number): ReportedItem {
   return {
-    ...{ id: `item-${at}`, kind: 'MEASUREMENT', state: 'COUNTED', customerId: 'acme', resourceId: '' },
-    ...{
-      eventName: null,
-      featureId: 'seats',
-      idempotencyKey: '',
-      value: quantity('0.5'),
-      updateBehavior: 'DELTA',
-    },
-    ...{ timestamp: startOfTests - at, receivedAt: startOfTests, dimensions: { a: 'b' } },
+    id: `item-${at}`,
+    kind: 'MEASUREMENT',
+    state: 'COUNTED',
+    customerId: 'acme',
+    resourceId: '',
+    eventName: null,
+    featureId: 'seats',
+    idempotencyKey: '',
+    value: quantity('0.5'),
+    updateBehavior: 'DELTA',
+    timestamp: startOfTests - at,
+    receivedAt: startOfTests,
+    dimensions: { a: 'b' },
   };
 }
 
