@@ -57,9 +57,9 @@ async function bench(): Promise<number> {
   return Object.values(scenarios).every(({ exact }) => exact) ? 0 : 1;
 }
 
-const matching = (name: string) => [
-  { conditions: [{ field: 'eventName', operation: 'EQUALS', value: name }] },
-];
+function matching(name: string) {
+  return [{ conditions: [{ field: 'eventName', operation: 'EQUALS', value: name }] }];
+}
 
 /** Features with meters over the events, so that matching is part of what is measured. */
 async function prepare(tollgate: Installation): Promise<void> {
