@@ -1,15 +1,13 @@
 /**
- * Seeded traffic for workers that get killed, and the account of what must become of it. A fact's fate is settled when
- * it is made, and is the same in whatever order the batches are flushed; nothing here asks the code under test.
+ * Seeded events for workers that get killed, and the account of what must become of them. The fate of each is settled
+ * when it is made, and is the same in whatever order the batches are flushed; nothing here asks the code under test.
  */
-import type { EventFact, MeasurementFact } from '../metering/facts.ts';
-import { quantityToText } from '../quantity.ts';
-import { aMeasurement, amount, anEvent } from './worker.fixture.ts';
+import type { EventFact } from '../metering/facts.ts';
+import { anEvent } from './worker.fixture.ts';
 
 const hourMs = 3_600_000;
 export const killWindowMs = 24 * hourMs;
 export const customerIds = ['acme', 'globex', 'initech'] as const;
-export const reportedFeatures = ['seats', 'tokens'] as const;
 
 /** mulberry32. */
 export class Dice {
@@ -54,7 +52,7 @@ export interface Fates {
   refused: number;
 }
 
-function noFates(): Fates {
+export function noFates(): Fates {
   return { stored: 0, duplicate: 0, conflict: 0, refused: 0 };
 }
 
@@ -184,42 +182,11 @@ export class EventTraffic {
   }
 }
 
-export class UsageTraffic {
-  readonly fates = noFates();
-  readonly stored: MeasurementFact[] = [];
-  readonly #dice: Dice;
-  readonly #startedAt = Date.now();
-  readonly #keyed: MeasurementFact[] = [];
-  #made = 0;
+export function bytesOf(fact: EventFact): string | undefined {
+  return fact.dimensions.find(([key]) => key === 'bytes')?.[1];
+}
 
-  constructor(dice: Dice) {
-    this.#dice = dice;
-  }
-
-  batch(rows: number): MeasurementFact[] {
-    const facts: MeasurementFact[] = [];
-    while (facts.length < rows) facts.push(...this.#some());
-    return facts;
-  }
-
-  again(): MeasurementFact[] {
-    return this.#keyed.map((fact) => this.#repeat(fact));
-  }
-
-  #some(): MeasurementFact[] {
-    const roll = this.#dice.below(100);
-    if (roll < 50 || this.#keyed.length === 0) return [this.#fresh()];
-    if (roll < 65) return [this.#repeat(this.#dice.pick(this.#keyed))];
-    if (roll < 72) return withNext(this.#fresh(), (fact) => this.#repeat(fact));
-    if (roll < 80) return withNext(this.#fresh(), (fact) => this.#differing(fact));
-    // Without a key each copy counts, so these would show it first if a flush were stored twice.
-    if (roll < 90) return withNext(this.#counts(this.#made1('')), (fact) => this.#counts(fact));
-    return [this.#refusedOne()];
-  }
-
-  #fresh(): MeasurementFact {
-    const fact = this.#counts(this.#made1(`m${this.#made}`));
-    this.#keyed.push(fact);
-    return fact;
-  }
+/** A fact and another that follows it in the same batch. */
+export function withNext<T>(first: T, next: (first: T) => T): T[] {
+  return [first, next(first)];
 }
