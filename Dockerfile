@@ -3,7 +3,7 @@
 FROM node:20-bookworm-slim AS build
 WORKDIR /tollgate
 COPY package.json package-lock.json ./
-RUN npm ci --no-audit --no-fund
+RUN npm install --no-save --no-audit --no-fund
 COPY tsconfig.json tsconfig.build.json ./
 COPY scripts ./scripts
 COPY src ./src

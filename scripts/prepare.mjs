@@ -13,9 +13,7 @@ const root = join(import.meta.dirname, '..');
 export async function prepare({ redis }) {
   requireNode();
   process.chdir(root);
-  await step('npm packages', packagesInstalled, () =>
-    run('npm', ['ci', '--no-audit', '--no-fund'], 'npm ci'),
-  );
+  await step('npm packages', packagesInstalled, installPackages);
   if (redis) await step('redis-server', redisInstalled, installRedis);
   await step('build', built, build);
 }
@@ -35,6 +33,15 @@ async function step(name, done, work) {
 }
 
 const packagesStamp = join(root, 'node_modules', '.tollgate-lockfile');
+
+/**
+ * The lockfile's versions. Not `npm ci`: it refuses a lockfile that lacks native packages of other platforms, and
+ * those cannot be locked from a registry mirror that does not carry them.
+ */
+async function installPackages() {
+  await run('npm', ['install', '--no-save', '--no-audit', '--no-fund'], 'npm install');
+  writeFileSync(packagesStamp, lockfileHash());
+}
 
 function packagesInstalled() {
   return existsSync(packagesStamp) && readFileSync(packagesStamp, 'utf8') === lockfileHash();
@@ -131,8 +138,8 @@ function run(command, words, advice) {
     child.once('error', (error) => stop(`${command} could not be run: ${error.message}`));
     child.once('close', (code) => {
       if (code === 0) {
-        if (words[0] === 'ci') writeFileSync(packagesStamp, lockfileHash());
-        return resolve();
+        resolve();
+        return;
       }
       process.stdout.write(`failed\n${Buffer.concat(output).toString()}\n`);
       stop(`\`${[command, ...words].join(' ')}\` failed${advice ? `; to see more, run: ${advice}` : ''}`);
