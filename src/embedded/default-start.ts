@@ -58,6 +58,8 @@ async function startParts(options: DefaultStartOptions, keep: (part: Part) => vo
     CLICKHOUSE_URL: clickhouseUrl,
     SERVER_API_KEY: apiKey,
     DATA_DIR: config.dataDir,
+    // The lines printed here stand in for what the roles would say at `info` on their way up.
+    LOG_LEVEL: config.logLevel === 'info' ? 'warn' : config.logLevel,
   };
   const role = async (name: string, extra: Readonly<Record<string, string>> = {}): Promise<void> => {
     keep(await startRole(options, name, { ...environment, ...extra }));
