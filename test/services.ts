@@ -6,6 +6,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { redisServerBinary } from '../src/embedded/redis-server.ts';
 
 declare module 'vitest' {
   // Vitest names the properties; each test file gets them by inject('redisUrl') and inject('clickhouseUrl').
@@ -19,7 +20,7 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
   const folder = await mkdtemp(join(tmpdir(), 'tollgate-test-'));
   const [redisPort, clickhousePort] = await Promise.all([freePort(), freePort()]);
   const clickhouseUrl = `http://127.0.0.1:${clickhousePort}`;
-  const redis = spawn('redis-server', [
+  const redis = spawn(await redisServerBinary(folder), [
     '--port',
     String(redisPort),
     '--bind',

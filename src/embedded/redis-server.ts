@@ -34,7 +34,7 @@ export async function startRedisServer(dataDir: string, port?: number): Promise<
   const chosenPort = port ?? (await freePort());
   const configuration = join(folder, 'redis.conf');
   await writeFile(configuration, redisConf(folder, chosenPort, password), { mode: 0o600 });
-  const child = spawnTied(await redisBinary(folder), configuration);
+  const child = spawnTied(await redisServerBinary(folder), configuration);
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const url = `redis://:${password}@127.0.0.1:${chosenPort}`;
   await served(url, child, folder);
@@ -46,6 +46,24 @@ export async function startRedisServer(dataDir: string, port?: number): Promise<
       await ended;
     },
   };
+}
+
+/**
+ * redis-server on the PATH, or Debian's redis-check-rdb, which is the same program and acts by the name it is
+ * called by: the package redis-tools brings it without the system service that redis-server would start.
+ * A link by that name is then made in `folder`.
+ */
+export async function redisServerBinary(folder: string): Promise<string> {
+  const found = await onPath('redis-server');
+  if (found !== undefined) return found;
+  const twin = await onPath('redis-check-rdb');
+  if (twin === undefined) {
+    throw new Error('redis-server is not installed: run `npm start`, or set REDIS_URL to a Redis that runs');
+  }
+  const link = join(folder, 'redis-server');
+  await unlink(link).catch(() => undefined);
+  await symlink(twin, link);
+  return link;
 }
 
 /**
@@ -170,23 +188,6 @@ function alive(pid: number): boolean {
   } catch {
     return false;
   }
-}
-
-/**
- * redis-server on the PATH, or Debian's redis-check-rdb, which is the same program and acts by the name it is
- * called by: the package redis-tools brings it without the system service that redis-server would start.
- */
-async function redisBinary(folder: string): Promise<string> {
-  const found = await onPath('redis-server');
-  if (found !== undefined) return found;
-  const twin = await onPath('redis-check-rdb');
-  if (twin === undefined) {
-    throw new Error('redis-server is not installed: run `npm start`, or set REDIS_URL to a Redis that runs');
-  }
-  const link = join(folder, 'redis-server');
-  await unlink(link).catch(() => undefined);
-  await symlink(twin, link);
-  return link;
 }
 
 async function onPath(name: string): Promise<string | undefined> {

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { freePort } from '../../test/services.ts';
+import { redisServerBinary } from '../embedded/redis-server.ts';
 import { closeRedis, openRedis, redisReady } from './redis-connection.ts';
 
 export class RedisServer {
@@ -22,7 +23,7 @@ export class RedisServer {
   async start(): Promise<void> {
     const options = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
     const place = ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', this.#folder];
-    this.#child = spawn('redis-server', [...place, ...options], { stdio: 'ignore' });
+    this.#child = spawn(await redisServerBinary(this.#folder), [...place, ...options], { stdio: 'ignore' });
     const redis = openRedis(this.url, 'edge');
     const isReady = await redisReady(redis, 10_000);
     await closeRedis(redis);
