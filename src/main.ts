@@ -22,6 +22,9 @@ Batches that could not be stored, with their content
 ingest, aggregate, api and dead-letters need REDIS_URL and CLICKHOUSE_URL. Every setting: .env.example
 `;
 
+/** Beyond the longest wait for an acknowledgement: time to drain the rest and to say goodbye to the engines. */
+const stopMsSpare = 15_000;
+
 await main(process.argv.slice(2));
 
 async function main([word, ...words]: readonly string[]): Promise<void> {
@@ -49,15 +52,29 @@ async function runToTheEnd(config: Config, name: RoleName | 'all'): Promise<void
   // A child of `all` ends with its parent, however the parent ended; dying so loses nothing (I1).
   process.once('disconnect', () => process.exit(1));
   await guarded(async () => {
-    const role: RunningRole =
-      name === 'all' ? await startAll(config, log) : await startRole(name, config, log);
+    const starting = name === 'all' ? startAll(config, log) : startRole(name, config, log);
+    // A worker that stands by, or whose Redis is away, starts for as long as that lasts. It holds nothing that its
+    // end would lose, and the children of `all` end with it.
+    const role = await Promise.race([starting, stopAsked.then(() => undefined)]);
+    if (role === undefined) return;
     process.send?.('ready');
     const waitedFor: Promise<unknown>[] = [stopAsked];
     if (role.failed !== undefined) waitedFor.push(role.failed);
     await Promise.race(waitedFor);
+    // `all` bounds the time of each of its children itself.
+    if (name !== 'all') endWithin(config.ackTimeoutMs + stopMsSpare);
     await role.stop();
   });
   process.exit(process.exitCode ?? 0);
+}
+
+/** An engine that is silent must not keep a role for ever; dying with work in hand loses nothing (I1). */
+function endWithin(milliseconds: number): void {
+  const give = (): void => {
+    process.stderr.write('not all could be closed in time; what was in hand is finished by the next start\n');
+    process.exit(1);
+  };
+  setTimeout(give, milliseconds).unref();
 }
 
 async function startAll(config: Config, log: Logger): Promise<RunningRole> {

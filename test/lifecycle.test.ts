@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, inject, it } from 'vitest';
 import { alive, descendants, eventually, Installation } from './installation.ts';
 
 const made: Installation[] = [];
@@ -123,6 +123,23 @@ describe('roles alone', () => {
     expect(lines).toHaveLength(3);
     expect(lines.join('\n')).toMatch(/API_PORT is "http"; allowed: a whole number from 1 to 65535/);
     expect(output).not.toContain('short');
+  });
+
+  it('end when they are asked to although they wait for Redis to start', async () => {
+    const script = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+    const child = spawn(process.execPath, [script, 'aggregate'], {
+      env: {
+        PATH: process.env['PATH'],
+        // Nobody listens there.
+        REDIS_URL: 'redis://127.0.0.1:1',
+        CLICKHOUSE_URL: inject('clickhouseUrl'),
+        LOG_LEVEL: 'warn',
+      },
+    });
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    await new Promise((resolve) => child.stderr.once('data', resolve));
+    child.kill('SIGTERM');
+    expect(await ended).toBe(0);
   });
 
   it('need REDIS_URL and CLICKHOUSE_URL, and say so', async () => {

@@ -1,6 +1,7 @@
 /**
  * The worker's side of what is stored for ever. Everything here is safe to repeat: an insert that carries a
- * token already seen adds no row, and a question changes nothing.
+ * token already seen adds no row, and a question changes nothing. After an attempt whose end is not known the
+ * `repeat…` methods are to be used: they also see to it that nothing is missing.
  * Every method rejects with `StoreRefusedDataError` when the content can never be stored, and with another
  * error, which carries `code`, when the store cannot answer for now or its operator has to act.
  */
@@ -57,6 +58,9 @@ export interface FlushStore {
   /** Keeps the rows whose verdict is 2, for the log of what was reported. */
   insertConflicts(flushId: number, token: string, chunks: readonly Buffer[]): Promise<void>;
   insertMeasurements(token: string, rows: readonly MeasurementRow[]): Promise<void>;
+  /** As `insertEvents` when an earlier attempt may have stored all, some or none; `rows` is how many there are. */
+  repeatEvents(flushId: number, token: string, chunks: readonly Buffer[], rows: number): Promise<void>;
+  repeatMeasurements(flushId: number, token: string, rows: readonly MeasurementRow[]): Promise<void>;
   /** Whether the content of these chunks could be stored; stores nothing. */
   takesEvents(chunks: readonly Buffer[]): Promise<boolean>;
 
@@ -78,6 +82,8 @@ export interface FlushStore {
    */
   identitiesSince(since: number): AsyncIterable<IdentityRows>;
   countSince(since: number): Promise<number>;
+  /** The earliest instant from `since` on, to the minute, after which at most `rowsMax` identities lie. */
+  sinceWithin(since: number, rowsMax: number): Promise<number>;
   /** The newest flush of which anything is stored; 0 when nothing is. */
   newestFlush(): Promise<number>;
   /** Events, conflicts and measurements stored of this flush. */

@@ -79,7 +79,7 @@ export class Flusher {
       return this.#startOver(deliveriesOf(plan.batches).filter(({ batchId }) => !gone.has(batchId)));
     }
     await checkpoint('afterBegin');
-    return this.#carryOut(plan);
+    return this.#carryOut(plan, 'first');
   }
 
   /** Finishes a flush that an earlier owner began: same rows, same token, same decisions. */
@@ -96,7 +96,7 @@ export class Flusher {
       { flush: manifest.flushId, batches: batches.length },
       'redoing an unfinished flush',
     );
-    await this.#carryOut(planOf(manifest, batches));
+    await this.#carryOut(planOf(manifest, batches), 'repeat');
   }
 
   /** Buries what cannot be read. A crash: each burial is one step, done or not; the batch is delivered again. */
@@ -142,19 +142,19 @@ export class Flusher {
     );
   }
 
-  async #carryOut(plan: FlushPlan): Promise<readonly Delivery[]> {
+  async #carryOut(plan: FlushPlan, attempt: Attempt): Promise<readonly Delivery[]> {
     const { ledger, metrics, checkpoint } = this.#parts;
     const { flushId, decisions: decided } = plan.manifest;
     let notCounted: Readonly<Record<string, number>>;
     let calculated: CalculatedFlush;
     try {
-      // A crash in or between the inserts: some partitions may be written. The redo sends the same bytes under
-      // the same tokens, and ClickHouse drops what it has.
-      const inserting = metrics.time('events', () => this.#insertEvents(plan));
+      // A crash in or between the inserts: some partitions may be written. The redo sends what is missing under
+      // the same tokens, and looks whether all is there.
+      const inserting = metrics.time('events', () => this.#insertEvents(plan, attempt));
       // The counting happens while ClickHouse works.
       [notCounted] = await Promise.all([this.#notCounted(plan), inserting, checkpoint('duringInsert')]);
       await checkpoint('afterEvents');
-      calculated = await metrics.time('measurements', () => this.#insertMeasurements(plan));
+      calculated = await metrics.time('measurements', () => this.#insertMeasurements(plan, attempt));
       await checkpoint('afterMeasurements');
     } catch (error) {
       if (!(error instanceof StoreRefusedDataError)) throw error;
@@ -177,34 +177,57 @@ export class Flusher {
     return [];
   }
 
-  async #insertEvents(plan: FlushPlan): Promise<void> {
-    const { store, persistence } = this.#parts;
+  async #insertEvents(plan: FlushPlan, attempt: Attempt): Promise<void> {
+    const { store } = this.#parts;
     const { flushId, token } = plan.manifest;
-    const insert = async (
-      decision: number,
-      run: (chunks: readonly Buffer[]) => Promise<void>,
-    ): Promise<void> => {
-      const chunks = plan.batches.filter(({ decided }) => decided.includes(decision)).flatMap(chunksOf);
-      if (chunks.length === 0) return;
-      await persistence.until(
-        'events',
-        () => run(chunks),
-        () => this.#nothingStored(flushId),
-      );
-    };
-    await insert(decisions.counts, (chunks) => store.insertEvents(flushId, token, chunks));
-    await insert(decisions.conflict, (chunks) => store.insertConflicts(flushId, token, chunks));
+    const chunksWith = (decision: number): Buffer[] =>
+      plan.batches.filter((batch) => batch.decided.includes(decision)).flatMap(chunksOf);
+    const counted = chunksWith(decisions.counts);
+    if (counted.length > 0) {
+      const rows = rowsOf(plan.batches, decisions.counts);
+      await this.#insert(plan, 'events', attempt, {
+        first: () => store.insertEvents(flushId, token, counted),
+        repeat: () => store.repeatEvents(flushId, token, counted, rows),
+      });
+    }
+    const conflicts = chunksWith(decisions.conflict);
+    if (conflicts.length === 0) return;
+    // They count nowhere, so their token is enough.
+    const keep = () => store.insertConflicts(flushId, token, conflicts);
+    await this.#insert(plan, 'events', attempt, { first: keep, repeat: keep });
   }
 
-  async #insertMeasurements(plan: FlushPlan): Promise<CalculatedFlush> {
+  async #insertMeasurements(plan: FlushPlan, attempt: Attempt): Promise<CalculatedFlush> {
     const { store, table, persistence } = this.#parts;
     const { windowMs } = table;
     const calculated = await calculateFlush(plan, { store, states: this.#states, persistence, windowMs });
-    if (calculated.rows.length > 0) {
-      const insert = () => store.insertMeasurements(plan.manifest.token, calculated.rows);
-      await persistence.until('measurements', insert, () => this.#nothingStored(plan.manifest.flushId));
+    const { rows } = calculated;
+    const { flushId, token } = plan.manifest;
+    if (rows.length > 0) {
+      await this.#insert(plan, 'measurements', attempt, {
+        first: () => store.insertMeasurements(token, rows),
+        repeat: () => store.repeatMeasurements(flushId, token, rows),
+      });
     }
     return calculated;
+  }
+
+  /** Until it succeeds; the ownership is made sure of each time, since the store knows no epochs. */
+  async #insert(
+    { manifest: { flushId } }: FlushPlan,
+    step: 'events' | 'measurements',
+    attempt: Attempt,
+    inserts: Readonly<Record<Attempt, () => Promise<void>>>,
+  ): Promise<void> {
+    const { ledger, persistence } = this.#parts;
+    let next = attempt;
+    const insert = async (): Promise<void> => {
+      await ledger.confirm();
+      const run = inserts[next];
+      next = 'repeat';
+      await run();
+    };
+    await persistence.until(step, insert, () => this.#nothingStored(flushId));
   }
 
   /** A flush of which anything is stored is never given up: its content was taken, so it can be taken. */
@@ -291,6 +314,19 @@ export class Flusher {
       ...features.map((each) => [each.refId, each] as const),
     ]);
   }
+}
+
+/** Whether an insert is tried for the first time, or may have been stored by an attempt before. */
+type Attempt = 'first' | 'repeat';
+
+/** Events of these batches with the decision. */
+function rowsOf(batches: readonly DecidedBatch[], decision: number): number {
+  let rows = 0;
+  for (const { batch, decided } of batches) {
+    if (batch.kind !== 'events') continue;
+    for (const each of decided) if (each === decision) rows += 1;
+  }
+  return rows;
 }
 
 function chunksOf({ batch, decided }: DecidedBatch): Buffer[] {

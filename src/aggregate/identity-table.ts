@@ -58,7 +58,7 @@ interface Part {
 
 export class IdentityTable {
   readonly windowMs: number;
-  readonly #entriesMax: number;
+  readonly entriesMax: number;
   readonly #slotBits: number;
   readonly #bucketMs: number;
   readonly #partBits: number;
@@ -75,7 +75,7 @@ export class IdentityTable {
   /** Knows nothing yet, and says so: until `clear(since)` and a load, every report has to be looked up. */
   constructor(options: IdentityTableOptions) {
     this.windowMs = options.windowMs;
-    this.#entriesMax = options.entriesMax;
+    this.entriesMax = options.entriesMax;
     this.#slotBits = Math.floor(Math.log2(clamp(options.entriesMax / 64, 1, segmentSlotsMax)));
     this.#bucketMs = Math.ceil(Math.max(options.windowMs, dayMs) / 16);
     this.#partBits = Math.ceil(Math.log2(clamp(options.entriesMax / partEntriesTarget, 1, partsMax)));
@@ -198,7 +198,7 @@ export class IdentityTable {
       if (Math.max(timestamp, receivedAt) < this.#completeSince) continue;
       this.add(words, at, timestamp, receivedAt, words[at + 4] as number);
     }
-    if (this.#size > this.#entriesMax) this.expire(Number.NEGATIVE_INFINITY);
+    if (this.#size > this.entriesMax) this.expire(Number.NEGATIVE_INFINITY);
   }
 
   /**
@@ -211,7 +211,7 @@ export class IdentityTable {
     live.sort((a, b) => a.newest - b.newest);
     for (const segment of live) {
       const needed = segment.newest + this.windowMs >= earliestReceipt;
-      if (needed && this.#size <= this.#entriesMax) return;
+      if (needed && this.#size <= this.entriesMax) return;
       this.#drop(segment);
     }
   }

@@ -39,7 +39,7 @@ export class Dice {
     return `${sign}${1 + this.below(1e6)}.${String(this.below(1e9)).padStart(9, '0')}`;
   }
 
-  /** In one of 30 months from 2015 on, so that an insert of many touches as many partitions. */
+  /** In one of 30 months from 2015 on: an insert of many touches as many partitions. */
   lateInstant(): number {
     return Date.UTC(2015, this.below(30), 1 + this.below(28)) + this.below(24 * hourMs);
   }
@@ -98,11 +98,6 @@ export class EventTraffic {
   /** Everything that counted once more, which must add nothing. */
   again(): EventFact[] {
     return this.#repeatable.map((fact) => this.#repeat(fact));
-  }
-
-  /** Stored events without the field that the meter sums. */
-  get withoutBytes(): number {
-    return this.stored.filter((fact) => bytesOf(fact) === undefined).length;
   }
 
   #some(): EventFact[] {

@@ -2,7 +2,7 @@
 import type { MeasurementFact, UpdateBehavior } from '../metering/facts.ts';
 import { quantityToText } from '../quantity.ts';
 import { customerIds, type Dice, noFates, withNext } from './kill-traffic.fixture.ts';
-import { aMeasurement, amount } from './worker.fixture.ts';
+import { aMeasurement } from './worker.fixture.ts';
 
 export const reportedFeatures = ['seats', 'tokens'] as const;
 

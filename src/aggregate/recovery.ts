@@ -44,9 +44,11 @@ export async function rebuildTable({
   persistence,
 }: RebuildParts): Promise<void> {
   const startedAt = clock.now();
-  const since = startedAt - table.windowMs - spareMs(table.windowMs);
+  const windowStart = startedAt - table.windowMs - spareMs(table.windowMs);
   const rows = await metrics.time('rebuild', () =>
     persistence.until('rebuild', async () => {
+      // A window may hold a hundred times what memory may: reading all of it would keep the shard still for hours.
+      const since = await store.sinceWithin(windowStart, table.entriesMax);
       const read = await loadTable(store, table, since);
       const stored = await store.countSince(since);
       if (read !== stored)

@@ -37,6 +37,34 @@ test('each event counts once: repeated within a batch, in another batch, and aft
   expect(await world.storedKeys(customer)).toEqual(keysOf(facts));
 });
 
+test('a worker whose memory is small reads no more than that at its start, and still counts each event once', async () => {
+  const world = await WorkerWorld.open(database);
+  const customer = someone();
+  const facts = Array.from({ length: 200 }, (_, index) => {
+    const receivedAt = Date.now() - index * 60_000;
+    return anEvent(customer, `k${index}`, { timestamp: receivedAt, receivedAt });
+  });
+  const identities = { windowMs: dayMs, entriesMax: 64 };
+  const first = await world.startedWorker({ identities });
+  await world.send(facts);
+  expect(await world.settled()).toMatchObject({ stored: 200 });
+  await first.stop();
+  let read = 0;
+  const store: FlushStore = {
+    ...world.store,
+    async *identitiesSince(since) {
+      for await (const rows of world.store.identitiesSince(since)) {
+        read += rows.count;
+        yield rows;
+      }
+    },
+  };
+  await world.startedWorker({ identities, store });
+  await world.send(facts);
+  expect(await world.settled()).toMatchObject({ stored: 200, duplicate: 200 });
+  expect(read).toBeLessThanOrEqual(64);
+});
+
 test('two senders of the same identity at the same moment count once', async () => {
   const world = await WorkerWorld.open(database);
   const customer = someone();
@@ -287,6 +315,10 @@ test('content that ClickHouse refuses is set aside alone; its claims go with it,
       if (holdsPoison(chunks)) throw new StoreRefusedDataError('refused');
       await world.store.insertEvents(flushId, token, chunks);
     },
+    repeatEvents: async (flushId, token, chunks, rows) => {
+      if (holdsPoison(chunks)) throw new StoreRefusedDataError('refused');
+      await world.store.repeatEvents(flushId, token, chunks, rows);
+    },
     takesEvents: async (chunks) => !holdsPoison(chunks),
   };
   const worker = world.worker({ store });
@@ -313,20 +345,47 @@ test('a ClickHouse that is away is waited for, and nothing is lost or doubled', 
   const world = await WorkerWorld.open(database);
   const customer = someone();
   let failures = 3;
+  // Stored, but the answer is lost.
+  const losesAnswers = async (storing: Promise<void>): Promise<void> => {
+    await storing;
+    failures -= 1;
+    if (failures >= 0) throw new Error('the answer is lost');
+  };
   const store: FlushStore = {
     ...world.store,
-    insertEvents: async (flushId, token, chunks) => {
-      // Stored, but the answer is lost: the case in which only the token helps.
-      await world.store.insertEvents(flushId, token, chunks);
-      failures -= 1;
-      if (failures >= 0) throw new Error('the answer is lost');
-    },
+    insertEvents: (...insert) => losesAnswers(world.store.insertEvents(...insert)),
+    repeatEvents: (...insert) => losesAnswers(world.store.repeatEvents(...insert)),
   };
   await world.startedWorker({ store });
   await world.send([anEvent(customer, 'a'), anEvent(customer, 'b')]);
   expect(await world.settled()).toMatchObject({ stored: 2 });
   expect(failures).toBe(-1);
   expect(await world.storedKeys(customer)).toHaveLength(2);
+});
+
+test('a flush that is redone stores what a crash of ClickHouse lost between noting its token and showing it', async () => {
+  const world = await WorkerWorld.open(database);
+  const customer = someone();
+  world.customers.add(customer);
+  world.features.push(aFeature('seats'));
+  const first = await world.startedWorker({
+    checkpoint: (name) => {
+      if (name === 'afterMeasurements') throw new Error('the worker ends');
+    },
+  });
+  const months = [0, 40, 80].map((days) =>
+    anEvent(customer, `${days}`, { timestamp: Date.now() - days * dayMs }),
+  );
+  await world.send(months);
+  const reported = world.report([aMeasurement(customer, '3'), aMeasurement(customer, '4')]);
+  expect(await first.ended()).toMatchObject({ reason: 'failed' });
+  // A deletion leaves the tokens where they are.
+  for (const table of ['events', 'measurements'] as const) await world.forget(table, customer);
+  await world.startedWorker();
+  expect(await reported).toMatchObject([{ currentUsage: '3' }, { currentUsage: '7' }]);
+  expect(await world.settled()).toMatchObject({ stored: 5, duplicate: 0 });
+  expect(await world.storedKeys(customer)).toHaveLength(3);
+  expect(await world.storedKeys(customer, 'measurements')).toHaveLength(2);
 });
 
 test('starting and stopping twice is safe, also stopping before the shard was ever owned', async () => {

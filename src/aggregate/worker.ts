@@ -153,6 +153,8 @@ export class AggregateWorker {
   async #flushAll(flusher: Flusher): Promise<void> {
     const { lost } = this.#options.ledger;
     lost.addEventListener('abort', () => this.#queue.drain(), { once: true });
+    // It may have been lost while consuming began, and a signal tells only once.
+    lost.throwIfAborted();
     if (this.#stopping.signal.aborted) await this.#consumer?.stop();
     for (;;) {
       const deliveries = await this.#queue.take();

@@ -1,6 +1,5 @@
 /** The API's server on a free port, with real Redis and in-memory stand-ins for what lies behind our own ports. */
 import { randomUUID } from 'node:crypto';
-import { Redis } from 'ioredis';
 import { Registry } from 'prom-client';
 import { RedisFeatureCatalog } from '../catalog/redis-feature-catalog.ts';
 import { ManualClock } from '../clock.ts';
@@ -9,9 +8,11 @@ import { ApiKeys } from '../http/api-key.ts';
 import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
 import type { EventFact, MeasurementFact } from '../metering/facts.ts';
 import type { Intake, IntakeRefusal } from '../metering/intake.ts';
+import { closeRedis, openRedis, redisReady } from '../queue/redis-connection.ts';
 import { addQuantities, quantityToText, zeroQuantity } from '../quantity.ts';
 import type {
   ReportedItem,
+  ReportedPlace,
   ReportedQuery,
   UsageHistory,
   UsageHistoryQuery,
@@ -72,6 +73,7 @@ export class MemoryUsageReader implements UsageReader {
   historyAnswer: UsageHistory = { totalUsage: zeroQuantity, periods: [], series: [], truncated: false };
   items: readonly ReportedItem[] = [];
   readonly asked: (UsageHistoryQuery | ReportedQuery)[] = [];
+  fault: Error | undefined;
 
   async currentUsage(): Promise<UsageHistory['totalUsage']> {
     return this.historyAnswer.totalUsage;
@@ -84,9 +86,12 @@ export class MemoryUsageReader implements UsageReader {
 
   async reported(query: ReportedQuery): Promise<readonly ReportedItem[]> {
     this.asked.push(query);
-    const { after } = query;
-    const from = after === null ? 0 : this.items.findIndex(({ id }) => id === after.id) + 1;
-    return this.items.slice(from, from + query.limit);
+    if (this.fault !== undefined) throw this.fault;
+    const { after, before, end, limit } = query;
+    const placeOf = (place: ReportedPlace): number => this.items.findIndex(({ id }) => id === place.id);
+    const from = after === null ? 0 : placeOf(after) + 1;
+    const between = this.items.slice(from, before === null ? undefined : placeOf(before));
+    return end === 'first' ? between.slice(0, limit) : between.slice(-limit);
   }
 }
 
@@ -122,7 +127,8 @@ export interface RunningApi {
 
 /** `explorerDir`: a built explorer, where the test is about it. */
 export async function startApi(redisUrl: string, explorerDir = ''): Promise<RunningApi> {
-  const redis = new Redis(redisUrl);
+  const redis = openRedis(redisUrl, 'edge');
+  await redisReady(redis, 1_000);
   const namespace = `{api-${randomUUID()}}`;
   const [intake, usage, clock] = [new MemoryIntake(), new MemoryUsageReader(), new ManualClock(startOfTests)];
   const logged: unknown[] = [];
@@ -163,7 +169,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
     ask: (query, variables) => send(JSON.stringify({ query, variables })),
     stop: async () => {
       await server.stop();
-      await redis.quit();
+      await closeRedis(redis);
     },
   };
 }

@@ -6,6 +6,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { redisAnswer } from '../redis-answer.ts';
 import type { Feature, FeatureCatalog } from './feature.ts';
 
 /** Features that a catalog holds; a process keeps that many in memory. */
@@ -36,13 +37,15 @@ export class RedisFeatureCatalog implements FeatureCatalog {
 
   async create(feature: Feature): Promise<'created' | 'exists' | 'full'> {
     const values = [feature.refId, JSON.stringify(feature), randomUUID(), featuresMax];
-    const reply = await this.#redis.eval(createScript, 2, this.#featuresKey, this.#versionKey, ...values);
+    const reply = await redisAnswer(
+      this.#redis.eval(createScript, 2, this.#featuresKey, this.#versionKey, ...values),
+    );
     if (reply === 'created' || reply === 'exists' || reply === 'full') return reply;
     throw new Error(`the create script of the catalog answered ${String(reply)}`);
   }
 
   async #current(): Promise<Snapshot> {
-    const version = (await this.#redis.get(this.#versionKey)) ?? '';
+    const version = (await redisAnswer(this.#redis.get(this.#versionKey))) ?? '';
     if (version === this.#snapshot.version) return this.#snapshot;
     // However many ask at once after a change, it is read once. A read that was under way before may have missed
     // the change; one that begins from here on has not.
@@ -55,7 +58,7 @@ export class RedisFeatureCatalog implements FeatureCatalog {
   }
 
   async #read(): Promise<Snapshot> {
-    const reply = await this.#redis.eval(readScript, 2, this.#featuresKey, this.#versionKey);
+    const reply = await redisAnswer(this.#redis.eval(readScript, 2, this.#featuresKey, this.#versionKey));
     const [readVersion, ...texts] = reply as [string, ...string[]];
     this.#snapshot = snapshotOf(
       readVersion,

@@ -6,6 +6,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { redisAnswer } from '../redis-answer.ts';
 import {
   type Customer,
   CustomerContendedError,
@@ -29,13 +30,13 @@ export class RedisCustomerDirectory implements CustomerRegister {
   }
 
   async customer(refId: string): Promise<Customer | undefined> {
-    return customerFromText(await this.#redis.hget(this.#prefix, refId));
+    return customerFromText(await redisAnswer(this.#redis.hget(this.#prefix, refId)));
   }
 
   async existing(refIds: readonly string[]): Promise<ReadonlySet<string>> {
     const asked = [...new Set(refIds)];
     if (asked.length === 0) return new Set();
-    const places = await this.#redis.zmscore(this.#orderKey, ...asked);
+    const places = await redisAnswer(this.#redis.zmscore(this.#orderKey, ...asked));
     return new Set(asked.filter((_, index) => places[index] !== null));
   }
 
@@ -61,13 +62,8 @@ export class RedisCustomerDirectory implements CustomerRegister {
     const bounds = [createdFrom ?? '-inf', createdBefore ?? '+inf'];
     const places = [...placeArguments(above), ...placeArguments(below)];
     const size = [fromLow ? 'low' : 'high', query.limit];
-    const reply = (await this.#redis.eval(
-      pageScript,
-      keys.length,
-      ...keys,
-      ...bounds,
-      ...places,
-      ...size,
+    const reply = (await redisAnswer(
+      this.#redis.eval(pageScript, keys.length, ...keys, ...bounds, ...places, ...size),
     )) as [total: number, moreLow: number, moreHigh: number, texts: (string | null)[]];
     const [totalCount, moreLow, moreHigh, texts] = reply;
     const customers = texts.map(customerFromText).filter((customer) => customer !== undefined);
@@ -84,7 +80,7 @@ export class RedisCustomerDirectory implements CustomerRegister {
     refId: string,
     change: (existing: Customer | undefined) => Customer | undefined,
   ): Promise<Customer | undefined> {
-    let text = await this.#redis.hget(this.#prefix, refId);
+    let text = await redisAnswer(this.#redis.hget(this.#prefix, refId));
     for (let attempt = 0; attempt < attemptsMax; attempt += 1) {
       const existing = customerFromText(text);
       const next = change(existing);
@@ -107,7 +103,7 @@ export class RedisCustomerDirectory implements CustomerRegister {
     const joined = [...after].filter((key) => !before.has(key));
     const keys = [this.#prefix, ...left, ...joined];
     const values = [next.refId, expected ?? '', JSON.stringify(next), next.createdAt, left.length];
-    const reply = await this.#redis.eval(replaceScript, keys.length, ...keys, ...values);
+    const reply = await redisAnswer(this.#redis.eval(replaceScript, keys.length, ...keys, ...values));
     const [stored, found] = reply as [stored: number, found: string | null];
     return stored === 1 ? { stored: true } : { stored: false, found };
   }

@@ -93,6 +93,8 @@ async function startRedis({ config, log }: DefaultStartOptions, keep: (part: Par
       if (stopping) return;
       log.error('redis-server ended unasked and is started again');
       server = await startRedisServer(config.dataDir, port);
+      // Whoever stopped it meanwhile had only the former one to end.
+      if (stopping) await server.stop();
     }
   };
   const supervised = supervise().catch((error: unknown) => {

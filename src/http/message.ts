@@ -53,6 +53,8 @@ export interface Route {
   /** Answers in the handler's place before the body is read, so that a stranger's body costs nothing. */
   readonly guard?: (head: RequestHead) => PlainResponse | undefined;
   readonly handle: (request: HttpRequest) => HttpResponse | Promise<HttpResponse>;
+  /** The form of what the server itself refuses at this path, whatever the method; the contract's when absent. */
+  readonly formatProblem?: ProblemFormat;
 }
 
 export function jsonResponse(status: number, content: unknown): PlainResponse {
@@ -64,6 +66,13 @@ export interface ProblemExtras {
   readonly retryAfterSeconds?: number;
   readonly headers?: Readonly<Record<string, string>>;
 }
+
+export type ProblemFormat = (
+  code: ProblemCode,
+  message: string,
+  traceId: string,
+  extras?: ProblemExtras,
+) => PlainResponse;
 
 /** The contract's error answer: `{"error":{"code","message","traceId","details"?}}`. */
 export function problemResponse(

@@ -1,9 +1,13 @@
 /** Which route a method and path mean. Paths are compared as sent: case and a trailing slash count. */
-import type { Route } from './message.ts';
+import type { ProblemFormat, Route } from './message.ts';
 
 export type Match =
   | { readonly kind: 'found'; readonly route: Route; readonly params: Readonly<Record<string, string>> }
-  | { readonly kind: 'otherMethod'; readonly allow: string }
+  | {
+      readonly kind: 'otherMethod';
+      readonly allow: string;
+      readonly formatProblem: ProblemFormat | undefined;
+    }
   | { readonly kind: 'unknown' };
 
 interface Place {
@@ -47,13 +51,18 @@ export class Router {
 function matchMethod(place: Place, method: string, params: Readonly<Record<string, string>>): Match {
   const route = place.routes.get(method) ?? (method === 'HEAD' ? place.routes.get('GET') : undefined);
   return route === undefined
-    ? { kind: 'otherMethod', allow: allowOf(place) }
+    ? { kind: 'otherMethod', allow: allowOf(place), formatProblem: formatOf(place) }
     : { kind: 'found', route, params };
 }
 
 function allowOf(place: Place): string {
   const methods = [...place.routes.keys()];
   return [...methods, ...(methods.includes('GET') ? ['HEAD'] : []), 'OPTIONS'].join(', ');
+}
+
+/** The routes of one path speak one protocol, so the first format is that of all. */
+function formatOf({ routes }: Place): ProblemFormat | undefined {
+  return [...routes.values()].flatMap(({ formatProblem }) => formatProblem ?? [])[0];
 }
 
 function matchSegments(

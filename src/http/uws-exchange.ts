@@ -5,8 +5,15 @@
  */
 import { STATUS_CODES } from 'node:http';
 import type { HttpRequest as UwsRequest, HttpResponse as UwsResponse } from 'uWebSockets.js';
-import type { ByteBudget } from './byte-budget.ts';
-import type { HttpRequest, HttpResponse, PlainResponse, StreamResponse } from './message.ts';
+import type { ByteBudget } from '../byte-budget.ts';
+import {
+  type HttpRequest,
+  type HttpResponse,
+  type PlainResponse,
+  type ProblemFormat,
+  problemResponse,
+  type StreamResponse,
+} from './message.ts';
 import { traceIdOf } from './trace-id.ts';
 
 export type Collected = 'complete' | 'tooLarge' | 'overBudget' | 'aborted';
@@ -19,6 +26,9 @@ const stallMsMax = 30_000;
 
 const emptyBody = Buffer.alloc(0);
 
+/** Answers that never have a body, nor a Content-Length, which would be taken for that of a body. */
+const bodiless: ReadonlySet<number> = new Set([204, 304]);
+
 export class UwsExchange implements HttpRequest {
   readonly method: string;
   readonly path: string;
@@ -27,6 +37,7 @@ export class UwsExchange implements HttpRequest {
   readonly startedAt = performance.now();
   params: Readonly<Record<string, string>> = {};
   body: Buffer = emptyBody;
+  formatProblem: ProblemFormat = problemResponse;
   readonly #rawQuery: string;
   readonly #budget: ByteBudget;
   readonly #closing: () => boolean;
@@ -103,7 +114,7 @@ export class UwsExchange implements HttpRequest {
 
   /** Takes bytes of the process's budget, held until `release`; false when there are not so many. */
   take(bytes: number): boolean {
-    if (!this.#budget.take(bytes)) return false;
+    if (!this.#budget.tryTake(bytes)) return false;
     this.#bytesTaken += bytes;
     return true;
   }
@@ -127,7 +138,7 @@ export class UwsExchange implements HttpRequest {
     uws.cork(() => {
       this.#writeHead(uws, response);
       if (this.method === 'HEAD') uws.endWithoutBody(Buffer.byteLength(response.body), closeConnection);
-      else if (response.status === 204) uws.endWithoutBody(undefined, closeConnection);
+      else if (bodiless.has(response.status)) endBodiless(uws, closeConnection);
       else uws.end(response.body, closeConnection);
     });
   }
@@ -220,7 +231,7 @@ export class UwsExchange implements HttpRequest {
     uws.writeStatus(`${response.status} ${STATUS_CODES[response.status] ?? 'Unknown'}`);
     uws.writeHeader('X-Trace-Id', this.traceId);
     const headers = response.headers ?? {};
-    if (headers['Content-Type'] === undefined && response.status !== 204) {
+    if (headers['Content-Type'] === undefined && !bodiless.has(response.status)) {
       uws.writeHeader('Content-Type', 'application/json; charset=utf-8');
     }
     for (const [name, value] of Object.entries(headers)) uws.writeHeader(name, value);
@@ -232,6 +243,12 @@ export class UwsExchange implements HttpRequest {
     this.#controller?.abort();
     this.#onAborted();
   }
+}
+
+/** An `undefined` for the length would be written as one of 2^63; closing asks for a number. */
+function endBodiless(uws: UwsResponse, closeConnection: boolean): void {
+  if (closeConnection) uws.endWithoutBody(0, true);
+  else uws.endWithoutBody();
 }
 
 function copyHeaders(request: UwsRequest): ReadonlyMap<string, string> {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
 import { freePort } from '../../test/services.ts';
-import { jsonResponse, type Route } from './message.ts';
+import { jsonResponse, type ProblemFormat, problemResponse, type Route } from './message.ts';
 import { chunkOf, eventually, headOf, lastChunk, makeGate, RawClient } from './raw-client.fixture.ts';
 import { type Answered, createHttpServer, type HttpServer, type HttpServerOptions } from './uws-server.ts';
 
@@ -242,6 +242,53 @@ describe('routing', () => {
     const options = await fetch(`http://127.0.0.1:${port}/echo`, { method: 'OPTIONS' });
     expect(options.status).toBe(204);
     expect(options.headers.get('allow')).toBe('POST, OPTIONS');
+    expect(options.headers.get('content-length')).toBeNull();
+  });
+
+  it('ends an answer that never has a body with its head, and goes on with the connection', async () => {
+    const unchanged: Route = { method: 'GET', path: '/unchanged', handle: () => ({ status: 304, body: '' }) };
+    const { port } = await start([unchanged, ...routes]);
+    const client = await connect(port);
+    await client.send(
+      headOf('GET', '/unchanged'),
+      headOf('OPTIONS', '/things'),
+      headOf('GET', '/things?q=1'),
+    );
+    const answers = await client.text('{"q":"1"}');
+    expect(answers.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 304', 'HTTP/1.1 204', 'HTTP/1.1 200']);
+    expect(answers.match(/Content-Length: \d+/g)).toEqual(['Content-Length: 9']);
+    expect(answers.match(/Content-Type/g)).toHaveLength(1);
+  });
+
+  it("tells what the server refuses in the form of the path's own protocol", async () => {
+    const formatProblem: ProblemFormat = (code, message, traceId, extras) => ({
+      ...problemResponse(code, message, traceId, extras),
+      body: JSON.stringify({ told: code }),
+    });
+    const failing: Route = {
+      method: 'POST',
+      path: '/own',
+      formatProblem,
+      handle: () => {
+        throw new Error('broken');
+      },
+    };
+    const { port } = await start([failing], { bodyBytesMax: 10, bodyBytesInHandMax: 5 });
+    const send = (method: string, body: string | null, encoding = 'identity'): Promise<Response> =>
+      fetch(`http://127.0.0.1:${port}/own`, { method, body, headers: { 'Content-Encoding': encoding } });
+    const expected = [
+      [await send('POST', 'x'.repeat(11)), 413, 'PAYLOAD_TOO_LARGE'],
+      [await send('POST', 'x'.repeat(6)), 429, 'RATE_LIMITED'],
+      [await send('POST', 'x', 'br'), 415, 'UNSUPPORTED_MEDIA_TYPE'],
+      [await send('POST', 'x', 'gzip'), 400, 'VALIDATION_ERROR'],
+      [await send('PUT', 'x'), 405, 'METHOD_NOT_ALLOWED'],
+      [await send('POST', 'x'), 500, 'INTERNAL'],
+    ] as const;
+    for (const [response, status, code] of expected) {
+      expect([response.status, await response.json()]).toEqual([status, { told: code }]);
+    }
+    expect(expected[1][0].headers.get('retry-after')).toBe('1');
+    expect(expected[4][0].headers.get('allow')).toBe('POST, OPTIONS');
   });
 
   it('lets a guard answer before the body is read', async () => {
@@ -423,6 +470,17 @@ describe('listening and stopping', () => {
     expect(response.status).toBe(200);
     expect(response.headers.get('connection')).toBe('close');
     await Promise.all([stopped, busy.closed, idle.closed]);
+  });
+
+  it('answers what was on its way when it was told to stop', async () => {
+    const { port, server } = await start([echo]);
+    const client = await connect(port);
+    for (const isStopping of [false, true]) {
+      client.socket.write(`${headOf('POST', '/echo', 'Content-Length: 1')}x`);
+      if (isStopping) void server.stop();
+      expect((await client.response()).headers.get('connection')).toBe(isStopping ? 'close' : undefined);
+    }
+    await client.closed;
   });
 
   it('does not wait for ever', async () => {

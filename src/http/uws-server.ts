@@ -12,12 +12,18 @@ import type {
   us_listen_socket,
 } from 'uWebSockets.js';
 import uws from 'uWebSockets.js';
+import { ByteBudget } from '../byte-budget.ts';
 import type { ProblemCode } from '../metering/facts.ts';
 import type { Logger } from '../telemetry.ts';
-import { ByteBudget } from './byte-budget.ts';
 import { gunzipBody, parseContentEncoding } from './content-encoding.ts';
-import { type HttpResponse, type PlainResponse, problemResponse, type Route } from './message.ts';
-import { Router } from './router.ts';
+import {
+  type HttpResponse,
+  type PlainResponse,
+  type ProblemFormat,
+  problemResponse,
+  type Route,
+} from './message.ts';
+import { type Match, Router } from './router.ts';
 import { type Collected, UwsExchange } from './uws-exchange.ts';
 
 export interface HttpServerOptions {
@@ -48,7 +54,7 @@ export interface HttpServer {
    * kernel shares connections out among them (Linux). Rejects with `ListenError`.
    */
   listen(host: string, port: number, options: { readonly shared: boolean }): Promise<number>;
-  /** Takes no more connections, lets requests in hand finish, then closes all connections. Safe twice. */
+  /** Takes no more connections, answers what is in hand or on its way, then closes all connections. Safe twice. */
   stop(): Promise<void>;
   load(): { readonly requests: number; readonly bodyBytes: number };
 }
@@ -83,6 +89,9 @@ interface FullApp {
 const listenExclusive = 1;
 const listenShared = 0;
 
+/** A request that was under way reaches us within this, from near by. */
+const quietMs = 100;
+
 class UwsServer implements HttpServer {
   readonly #app = uws.App();
   readonly #router: Router;
@@ -94,6 +103,8 @@ class UwsServer implements HttpServer {
   #socket: us_listen_socket | undefined;
   #stopping: Promise<void> | undefined;
   #onIdle: () => void = () => undefined;
+  /** Requests ever taken in hand. */
+  #served = 0;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -125,17 +136,24 @@ class UwsServer implements HttpServer {
 
   async #drainAndClose(): Promise<void> {
     if (this.#socket !== undefined) uws.us_listen_socket_close(this.#socket);
-    const idle = new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-    });
     for (const exchange of this.#inHand) exchange.endStream();
-    if (this.#inHand.size > 0) {
-      const timer = new AbortController();
-      const late = delay(this.#options.drainMs ?? 15_000, undefined, { signal: timer.signal });
-      await Promise.race([idle, late.catch(() => undefined)]);
-      timer.abort();
-    }
+    const timer = new AbortController();
+    const late = delay(this.#options.drainMs ?? 15_000, undefined, { signal: timer.signal });
+    await Promise.race([this.#quiet(), late.catch(() => undefined)]);
+    timer.abort();
     (this.#app as unknown as FullApp).close();
+  }
+
+  /**
+   * Resolves when nothing was in hand for `quietMs`. A client that had just been answered may have sent its next
+   * request before it could know of the stop; by then that has come and is answered, and its connection with it.
+   */
+  async #quiet(): Promise<void> {
+    for (let served = -1; this.#inHand.size > 0 || served !== this.#served; ) {
+      if (this.#inHand.size > 0) await new Promise<void>((resolve) => (this.#onIdle = resolve));
+      served = this.#served;
+      await delay(quietMs);
+    }
   }
 
   /** Never rejects. Runs up to the registration of the body's reader before anything is awaited. */
@@ -143,7 +161,9 @@ class UwsServer implements HttpServer {
     const exchange = new UwsExchange(response, request, this.#budget, () => this.#stopping !== undefined);
     const match = this.#router.match(exchange.method, exchange.path);
     const route = match.kind === 'found' ? match.route.path : 'unknown';
+    exchange.formatProblem = formatOf(match);
     this.#inHand.add(exchange);
+    this.#served += 1;
     let answer: HttpResponse | undefined;
     try {
       if (match.kind === 'found') exchange.params = match.params;
@@ -157,11 +177,7 @@ class UwsServer implements HttpServer {
         { traceId: exchange.traceId, route, fault: faultOf(error) },
         'a request failed',
       );
-      answer = problemResponse(
-        'INTERNAL',
-        'a fault of the server; its log has this traceId',
-        exchange.traceId,
-      );
+      answer = problem(exchange, 'INTERNAL', 'a fault of the server; its log has this traceId');
       await exchange.answer(answer);
     }
     exchange.release();
@@ -233,17 +249,25 @@ function problem(
   retryAfterSeconds?: number,
 ): PlainResponse {
   const extras = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
-  return problemResponse(code, message, exchange.traceId, extras);
+  return exchange.formatProblem(code, message, exchange.traceId, extras);
+}
+
+function formatOf(match: Match): ProblemFormat {
+  if (match.kind === 'unknown') return problemResponse;
+  const { formatProblem } = match.kind === 'found' ? match.route : match;
+  return formatProblem ?? problemResponse;
 }
 
 function answerUnrouted(
   exchange: UwsExchange,
-  match: { readonly kind: 'otherMethod'; readonly allow: string } | { readonly kind: 'unknown' },
+  match: Exclude<Match, { readonly kind: 'found' }>,
 ): PlainResponse {
   if (match.kind === 'unknown') return problem(exchange, 'NOT_FOUND', 'there is nothing at this path');
   const headers = { Allow: match.allow };
   if (exchange.method === 'OPTIONS') return { status: 204, headers, body: '' };
-  return problemResponse('METHOD_NOT_ALLOWED', `allowed here: ${match.allow}`, exchange.traceId, { headers });
+  return exchange.formatProblem('METHOD_NOT_ALLOWED', `allowed here: ${match.allow}`, exchange.traceId, {
+    headers,
+  });
 }
 
 /** Where it happened, but not the message: an exception's text may quote what the client sent (I10). */

@@ -4,8 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Registry } from 'prom-client';
+import { ByteBudget } from '../byte-budget.ts';
 import type { Clock } from '../clock.ts';
-import { ByteBudget } from '../http/byte-budget.ts';
 import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
 import {
   type BatchKind,
@@ -121,7 +121,7 @@ export class BatchingIntake implements Intake {
   }
 
   async #holding<Answer>(bytes: number, join: () => Promise<Answer>): Promise<Answer | IntakeRefusal> {
-    if (!this.#bytesInHand.take(bytes)) {
+    if (!this.#bytesInHand.tryTake(bytes)) {
       const message = 'this process has as many calls waiting for the queue as it may; nothing was taken';
       return { code: 'OVERLOADED', message, retryAfterSeconds: retryAfterSeconds.inHand };
     }

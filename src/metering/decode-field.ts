@@ -30,6 +30,11 @@ export function rejectionOf(list: 'events' | 'usages', index: number, problem: F
   return { index, code: problem.code, message: `${path} ${problem.message}` };
 }
 
+/** The problem of a fact that was sent alone: `timestamp is …`; `whole` is the subject where no field is at fault. */
+export function soleRejection(whole: string, { code, field, message }: FieldProblem): Rejection {
+  return { index: 0, code, message: `${field === '' ? whole : field} ${message}` };
+}
+
 export function isRejection(decoded: EventFact | MeasurementFact | Rejection): decoded is Rejection {
   return 'code' in decoded;
 }

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ExactNumber } from '../json.ts';
 import { quantityToText } from '../quantity.ts';
 import { isRejection } from './decode-field.ts';
-import { decodeMeasurement } from './decode-measurement.ts';
+import { decodeMeasurement, decodeSingleMeasurement } from './decode-measurement.ts';
 import type { MeasurementFact } from './facts.ts';
 
 const receivedAt = Date.UTC(2026, 4, 1, 12);
@@ -134,6 +134,21 @@ describe('decodeMeasurement', () => {
     ],
   ])('refuses %j', (value, message) => {
     expect(decodeMeasurement(value, 2, receivedAt)).toEqual({ index: 2, code: 'VALIDATION_ERROR', message });
+  });
+
+  it.each([
+    [7, 'the measurement is 7; an object is required'],
+    [
+      { ...measurement, value: 'two' },
+      'value is "two"; a number, or a string of one such as "12.5", is required',
+    ],
+  ])('names the field of %j simply where it is sent alone', (value, message) => {
+    expect(decodeSingleMeasurement(value, receivedAt)).toEqual({
+      index: 0,
+      code: 'VALIDATION_ERROR',
+      message: expect.stringMatching(new RegExp(`^${message}`)),
+    });
+    expect(decodeSingleMeasurement(measurement, receivedAt)).toEqual(decoded(measurement));
   });
 
   it('refuses a createdAt in the future', () => {

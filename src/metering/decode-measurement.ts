@@ -7,6 +7,7 @@ import {
   describe,
   FieldProblem,
   rejectionOf,
+  soleRejection,
 } from './decode-field.ts';
 import { isNumeric, numberText } from './decode-number.ts';
 import { decodeTimestamp } from './decode-timestamp.ts';
@@ -38,6 +39,12 @@ export function decodeMeasurement(
 ): MeasurementFact | Rejection {
   const measurement = measurementOf(value, receivedAt);
   return measurement instanceof FieldProblem ? rejectionOf('usages', index, measurement) : measurement;
+}
+
+/** A measurement that is a call of its own, so what is wrong names the field simply: `value is missing; …`. */
+export function decodeSingleMeasurement(value: unknown, receivedAt: number): MeasurementFact | Rejection {
+  const measurement = measurementOf(value, receivedAt);
+  return measurement instanceof FieldProblem ? soleRejection('the measurement', measurement) : measurement;
 }
 
 function measurementOf(value: unknown, receivedAt: number): MeasurementFact | FieldProblem {

@@ -141,6 +141,12 @@ describe('decodeTimestamp', () => {
     });
   });
 
+  it('tells epoch milliseconds in the future as an instant too', () => {
+    expect(decodeTimestamp(receivedAt + 2 * dayMs, 'timestamp', receivedAt)).toMatchObject({
+      message: expect.stringMatching(/^is 1777809600000 \(2026-05-03T12:00:00\.000Z\), more than 24 h ahead/),
+    });
+  });
+
   it('ends with the year 2299, also when that is not the future', () => {
     const late = Date.UTC(2299, 11, 31, 23, 59, 59, 999);
     expect(decodeTimestamp(late, 'timestamp', late)).toBe(late);

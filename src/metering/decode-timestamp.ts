@@ -9,13 +9,13 @@ const allowedForms =
 /** Epoch ms of a timestamp as senders write it; `receivedAt` when there is none. */
 export function decodeTimestamp(value: unknown, field: string, receivedAt: number): number | FieldProblem {
   if (value === undefined || value === null) return receivedAt;
-  const instant = typeof value === 'string' ? parseInstant(value) : epochMs(value);
+  const instant = typeof value === 'string' ? parseInstant(value) : parseEpochMs(value);
   if (instant === undefined) {
     const message = `is ${describe(value)}, which is no timestamp; ${allowedForms}`;
     return new FieldProblem('VALIDATION_ERROR', field, message);
   }
   if (instant > receivedAt + factLimits.futureMsMax) {
-    const message = `is ${describe(value)}, more than 24 h ahead of its receipt at ${isoOf(receivedAt)}; ${allowedForms}`;
+    const message = `is ${shownInstant(value, instant)}, more than 24 h ahead of its receipt at ${isoOf(receivedAt)}`;
     return new FieldProblem('TIMESTAMP_IN_FUTURE', field, message);
   }
   if (instant < factLimits.instantMin || instant > factLimits.instantMax) {
@@ -41,6 +41,12 @@ export function parseInstant(text: string): number | undefined {
   const offset = time === undefined ? undefined : zoneOffset(text, time.end);
   if (time === undefined || offset === undefined) return undefined;
   return dayStart(year, month, day) + time.milliseconds - offset;
+}
+
+/** Epoch milliseconds from a JSON number; undefined for anything else, fractions too. */
+export function parseEpochMs(value: unknown): number | undefined {
+  const text = isNumeric(value) ? numberText(value) : undefined;
+  return text === undefined || text.includes('.') ? undefined : Number(text);
 }
 
 function isDay(year: number, month: number, day: number): boolean {
@@ -100,9 +106,10 @@ function numberAt(text: string, start: number, length: number): number {
   return value;
 }
 
-function epochMs(value: unknown): number | undefined {
-  const text = isNumeric(value) ? numberText(value) : undefined;
-  return text === undefined || text.includes('.') ? undefined : Number(text);
+/** As it was sent, and epoch milliseconds in ISO 8601 too; a Date ends in the year 275760. */
+function shownInstant(value: unknown, instant: number): string {
+  const isShown = typeof value === 'string' || Math.abs(instant) > 8.64e15;
+  return isShown ? describe(value) : `${describe(value)} (${isoOf(instant)})`;
 }
 
 function isoOf(instant: number): string {

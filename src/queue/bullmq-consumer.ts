@@ -6,9 +6,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Job, WaitingError, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
+import { ByteBudget } from '../byte-budget.ts';
 import { decodeEntry } from './batch-entry.ts';
 import type { BatchPointer, BatchQueue } from './bullmq-jobs.ts';
-import { ByteBudget } from './byte-budget.ts';
 import type { Consumer, Delivery } from './ledger.ts';
 import { decodePayload } from './payload-codec.ts';
 import type { ErrorReport } from './redis-connection.ts';

@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
-import { expect, inject, it, onTestFinished } from 'vitest';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { expect, inject, it, onTestFinished, vi } from 'vitest';
 import { QueueUnavailableError } from '../metering/batch.ts';
 import { BullmqProducer } from './bullmq-producer.ts';
 import { closeRedis, openRedis } from './redis-connection.ts';
@@ -11,6 +11,7 @@ import {
   sealedBatch,
   stored,
 } from './redis-queue.fixture.ts';
+import { redisServer } from './redis-server.fixture.ts';
 
 const url = inject('redisUrl');
 
@@ -66,12 +67,71 @@ it('refuses at the bound of bytes, dead letters included', async () => {
   expect(await desk.books()).toMatchObject({ accepted: 3, deadLettered: 3, inFlight: 0 });
 });
 
+it('leaves a Redis with little memory enough to deliver and book what it has', async () => {
+  const server = await redisServer();
+  const admin = openRedis(server.url, 'worker');
+  onTestFinished(() => closeRedis(admin));
+  await admin.config('SET', 'maxmemory', '16mb');
+  const { producer, owner, desk } = await queueUnderTest(server.url);
+  const queue = await producer();
+  const large = () => ({ ...sealedBatch(), payload: randomBytes(500_000) });
+  let queued = 0;
+  while ((await queue.enqueue(large())) === 'queued') queued += 1;
+  expect(queued).toBeGreaterThan(5);
+  const ledger = await owner();
+  const held = new HeldDeliveries();
+  const consumer = await ledger.consume(held.handler);
+  await eventually('all deliveries', () => held.taken.length === queued);
+  await ledger.begin(manifestOf(1, held.taken));
+  await ledger.finish(1, stored(3 * queued), {});
+  held.settleAll();
+  expect(await desk.books()).toMatchObject({ accepted: 3 * queued, stored: 3 * queued, inFlight: 0 });
+  expect(await queue.enqueue(large())).toBe('queued');
+  await consumer.stop();
+});
+
 it('bounds the enqueues that wait at once', async () => {
   const { producer } = await queueUnderTest(url);
   const queue = await producer({ enqueuesMax: 3 });
   const outcomes = await Promise.all(Array.from({ length: 5 }, () => queue.enqueue(sealedBatch())));
   expect(outcomes).toEqual(['queued', 'queued', 'queued', 'full', 'full']);
   expect(queue.enqueues).toBe(0);
+});
+
+it('sees an answer that came while its process stood still, instead of refusing what was taken', async () => {
+  const { producer, desk } = await queueUnderTest(url);
+  const queue = await producer({ enqueueTimeoutMs: 300 });
+  await queue.enqueue(sealedBatch());
+  const sent = queue.enqueue(sealedBatch());
+  await new Promise((resolve) => setImmediate(resolve));
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 600);
+  expect(await sent).toBe('queued');
+  expect(await desk.books()).toMatchObject({ accepted: 6, inFlight: 6 });
+});
+
+it('takes again as soon as there is room although the clock of the system was set back', async () => {
+  const { producer, owner } = await queueUnderTest(url);
+  const queue = await producer({ backlogBatchesMax: 1 });
+  const first = sealedBatch();
+  expect(await queue.enqueue(first)).toBe('queued');
+  expect(await queue.enqueue(sealedBatch())).toBe('full');
+  const now = vi
+    .spyOn(Date, 'now')
+    .mockImplementation(() => performance.timeOrigin + performance.now() - 3_600_000);
+  onTestFinished(() => {
+    now.mockRestore();
+  });
+  const ledger = await owner();
+  await ledger.begin(manifestOf(1, [{ batchId: first.id, count: 3 }]));
+  await ledger.finish(1, stored(3), {});
+  const next = sealedBatch();
+  const deadline = performance.now() + 5_000;
+  let outcome = await queue.enqueue(next);
+  while (outcome === 'full' && performance.now() < deadline) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    outcome = await queue.enqueue(next);
+  }
+  expect(outcome).toBe('queued');
 });
 
 it('fails in time when there is no Redis', async () => {

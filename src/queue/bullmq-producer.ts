@@ -14,7 +14,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { type Clock, systemClock } from '../clock.ts';
+import { type Clock, steadyClock } from '../clock.ts';
 import { type BatchProducer, QueueUnavailableError, type SealedBatch } from '../metering/batch.ts';
 import { encodeEntry } from './batch-entry.ts';
 import { addBatchJob, type BatchQueue, openBatchQueue } from './bullmq-jobs.ts';
@@ -29,6 +29,7 @@ export interface ProducerOptions {
   /** Opened for the purpose `edge`; stays the caller's to close. */
   readonly redis: Redis;
   readonly keys: QueueKeys;
+  /** Only measures durations; the steady clock, since a deadline must not move when the system's clock steps. */
   readonly clock?: Clock;
   readonly report?: ErrorReport;
   /** How long an enqueue may take before it fails; less than a minute. */
@@ -199,7 +200,7 @@ export class BullmqProducer implements BatchProducer {
 type Accepted = 'queued' | 'full' | 'late';
 
 const defaults = {
-  clock: systemClock,
+  clock: steadyClock,
   report: () => {},
   enqueueTimeoutMs: 5_000,
   backlogBytesMax: 1024 * 1_048_576,
@@ -213,10 +214,15 @@ const fullPauseMs = 50;
 /** Only batches that were written to a connection that then fell silent get here, so it never comes near. */
 const withdrawalsMax = 10_000;
 
-/** Plain timers: an abortable delay costs a tenth of an enqueue. */
+/**
+ * Plain timers: an abortable delay costs a tenth of an enqueue. Timers run before sockets are read, so a process that
+ * stood still looks at what has arrived meanwhile before it says that nothing has: the batch may long be flushed.
+ */
 function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T | Error> {
   return new Promise((resolve, reject) => {
-    const late = (): void => resolve(new Error('Redis did not answer an enqueue in time'));
+    const late = (): void => {
+      setImmediate(() => resolve(new Error('Redis did not answer an enqueue in time')));
+    };
     const timer = setTimeout(late, timeoutMs);
     promise.finally(() => clearTimeout(timer)).then(resolve, reject);
   });

@@ -67,6 +67,12 @@ export interface Ledger {
    * the flush is decided anew without them.
    */
   begin(manifest: Manifest): Promise<void>;
+  /**
+   * Returns when this process was the owner within the last lease, and asks when it does not know; throws
+   * `FencedError` otherwise. For writes that no epoch can guard: one that stood still for an hour and wakes up
+   * would send them again when nobody remembers the first time.
+   */
+  confirm(): Promise<void>;
   /** One atomic step: books the tally, forgets batches, payloads and manifest. */
   finish(flushId: number, tally: Tally, notCounted: Readonly<Record<string, number>>): Promise<void>;
   /**

@@ -15,7 +15,9 @@ export const claimMs = 60_000;
 /**
  * Takes a batch: `queued`, or `full` at the backlog's bound, or `late` when Redis came to read it only after
  * the producer had given up. Also answers Redis' clock, which the deadline is measured on.
- * Dead letters count towards the bound, so that they cannot grow without end either.
+ * Dead letters count towards the bound, so that they cannot grow without end either. A fifth of the memory that
+ * Redis may take is left to the worker: in a Redis that is full nothing can be delivered or booked any more, and so
+ * nothing would ever get out of it.
  */
 export const acceptScript: RedisScript = {
   name: 'tollgateAccept',
@@ -31,6 +33,12 @@ local backlogBytes = tonumber(redis.call('HGET', books, 'backlogBytes') or 0)
 local backlogBatches = redis.call('HLEN', pending) + redis.call('HLEN', dead)
 if backlogBatches >= tonumber(batchesMax) or backlogBytes + bytes > tonumber(bytesMax) then
   return {'full', now}
+end
+local memory = redis.pcall('INFO', 'memory')
+if type(memory) == 'string' then
+  local memoryMax = tonumber(string.match(memory, '[\\r\\n]maxmemory:(%d+)') or 0)
+  local used = tonumber(string.match(memory, '[\\r\\n]used_memory:(%d+)') or 0)
+  if memoryMax > 0 and used + bytes > memoryMax * 0.8 then return {'full', now} end
 end
 redis.call('SET', payloadKey, payload)
 redis.call('HSET', pending, id, entry)
@@ -83,16 +91,16 @@ return mine
 `,
 };
 
-/** 1 while the epoch is still the caller's: then nobody took over, even if the lease ran out meanwhile. */
+/** OK while the epoch is still the caller's: then nobody took over, even if the lease ran out meanwhile. */
 export const renewScript: RedisScript = {
   name: 'tollgateRenew',
   keyCount: 2,
   lua: `
 local lease, epoch = unpack(KEYS)
-local owner, mine, leaseMs = unpack(ARGV)
-if redis.call('GET', epoch) ~= mine then return 0 end
+local mine, owner, leaseMs = unpack(ARGV)
+if redis.call('GET', epoch) ~= mine then return {'FENCED'} end
 redis.call('SET', lease, owner, 'PX', leaseMs)
-return 1
+return {'OK'}
 `,
 };
 

@@ -120,6 +120,20 @@ describe('ownership', () => {
     expect(sleeper.lost.reason).toBeInstanceOf(FencedError);
   });
 
+  it('is confirmed from memory within a lease, by Redis after it, and not to one who slept through a change', async () => {
+    const { owner, keys } = await queueUnderTest(url);
+    const sleeper = await owner({ leaseMs: 300, renewMs: 3_600_000 });
+    await sleeper.confirm();
+    const redis = openedFor(url);
+    await eventually('the end of the lease', async () => (await redis.exists(keys.lease)) === 0);
+    await sleeper.confirm();
+    expect(await redis.exists(keys.lease)).toBe(1);
+    await redis.set(keys.epoch, '99:another');
+    await eventually('the end of the lease', async () => (await redis.exists(keys.lease)) === 0);
+    await expect(sleeper.confirm()).rejects.toBeInstanceOf(FencedError);
+    expect(sleeper.lost.aborted).toBe(true);
+  });
+
   it('survives a lease that ran out when nobody else took it', async () => {
     const { owner, keys, producer } = await queueUnderTest(url);
     const sleeper = await owner({ renewMs: 50 });

@@ -58,6 +58,8 @@ export class RedisLedger implements Ledger {
   #ownership = new AbortController();
   #epoch: string | undefined;
   #renewal: NodeJS.Timeout | undefined;
+  /** When a script was sent that found this process to be the owner. */
+  #confirmedAt = Number.NEGATIVE_INFINITY;
 
   constructor(options: LedgerOptions) {
     this.#options = { ...defaults, ...options };
@@ -72,10 +74,12 @@ export class RedisLedger implements Ledger {
   async acquire(signal: AbortSignal): Promise<void> {
     const { redis, keys, leaseMs, report } = this.#options;
     for (;;) {
+      const sentAt = performance.now();
       const attempt = runScript(redis, acquireScript, [keys.lease, keys.epoch, this.#owner, leaseMs]);
       const epoch = await unlessAborted(attempt.catch(report), signal);
       if (typeof epoch === 'string') {
         this.#own(epoch);
+        this.#confirmedAt = sentAt;
         return;
       }
       await delay(acquirePauseMs, undefined, { signal });
@@ -117,6 +121,12 @@ export class RedisLedger implements Ledger {
     );
     if (outcome === 'GONE') throw new BatchesGoneError(batchIds);
     if (outcome !== 'OK') throw new Error(`flush ${manifest.flushId} cannot begin: ${outcome}`);
+  }
+
+  async confirm(): Promise<void> {
+    const { keys, leaseMs } = this.#options;
+    if (this.#epoch !== undefined && performance.now() - this.#confirmedAt < leaseMs) return;
+    await this.#write(renewScript, [keys.lease, keys.epoch], [this.#owner, leaseMs]);
   }
 
   async finish(flushId: number, tally: Tally, notCounted: Readonly<Record<string, number>>): Promise<void> {
@@ -178,15 +188,12 @@ export class RedisLedger implements Ledger {
     const { redis, keys, leaseMs, report } = this.#options;
     const epoch = this.#epoch;
     if (epoch === undefined) return;
+    const sentAt = performance.now();
     try {
-      const renewed = await runScript(redis, renewScript, [
-        keys.lease,
-        keys.epoch,
-        this.#owner,
-        epoch,
-        leaseMs,
-      ]);
-      if (renewed === 0) this.#lose(epoch);
+      const args = [keys.lease, keys.epoch, epoch, this.#owner, leaseMs];
+      const [outcome] = (await runScript(redis, renewScript, args)) as readonly string[];
+      if (outcome === 'OK') this.#confirmedAt = sentAt;
+      else this.#lose(epoch);
     } catch (error) {
       report(asError(error));
     }
@@ -211,9 +218,13 @@ export class RedisLedger implements Ledger {
     let pauseMs = 50;
     // A write that is on its way when ownership ends is given up: the new owner has what was begun.
     while (this.#owns(epoch)) {
+      const sentAt = performance.now();
       try {
         const answer = (await runScript(redis, script, [...scriptKeys, epoch, ...args])) as readonly string[];
-        if (answer[0] !== 'FENCED') return answer;
+        if (answer[0] !== 'FENCED') {
+          this.#confirmedAt = sentAt;
+          return answer;
+        }
         this.#lose(epoch);
       } catch (error) {
         const failure = asError(error);

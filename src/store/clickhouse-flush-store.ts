@@ -1,6 +1,7 @@
 /** What the worker stores and asks, in ClickHouse. User content travels as data or parameters, never as SQL text. */
 import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings } from '@clickhouse/client';
 import type { UsageState } from '../aggregate/calculated-usage.ts';
 import { unusedState } from '../aggregate/calculated-usage.ts';
@@ -16,12 +17,17 @@ import {
   type UsagePair,
 } from '../aggregate/flush-store.ts';
 import { type Quantity, quantityFromClickhouse, zeroQuantity } from '../quantity.ts';
-import { classifyClickhouseError, selectRows } from './clickhouse-client.ts';
+import { ClickhouseUnavailableError, classifyClickhouseError, selectRows } from './clickhouse-client.ts';
 import * as sql from './flush-sql.ts';
 import { RowBinaryWriter } from './row-binary.ts';
 
-/** Keys of one question: 2,000 keys of the longest ids are 3 MB of parameters, and ask 2,000 granules at most. */
+/** Keys of one question: it reads 2,000 granules at most. */
 const keysPerQueryMax = 2_000;
+/**
+ * Bytes of one column of keys. Each column is a parameter, and a server takes 128 KiB of one (its setting
+ * http_max_field_value_size, which a request cannot raise); escaping may double it.
+ */
+const keyColumnBytesMax = 60_000;
 
 export class ClickhouseFlushStore implements FlushStore {
   readonly #client: ClickHouseClient;
@@ -39,9 +45,30 @@ export class ClickhouseFlushStore implements FlushStore {
   }
 
   async insertMeasurements(token: string, rows: readonly MeasurementRow[]): Promise<void> {
-    const writer = new RowBinaryWriter();
-    for (const row of rows) writeMeasurement(writer, row);
-    await this.#insert(sql.insertMeasurements, `${token}-measurements`, [writer.bytes()]);
+    await this.#insertMeasurements(`${token}-measurements`, rows);
+  }
+
+  async repeatEvents(flushId: number, token: string, chunks: readonly Buffer[], rows: number): Promise<void> {
+    const query = sql.insertEvents('events', flushId, 0, 'missing');
+    await repeatInsert(
+      `${token}-events`,
+      (each) => this.#insert(query, each, chunks),
+      async () => (await this.#number(sql.eventsOfFlush, { flush: flushId })) >= rows,
+    );
+  }
+
+  async repeatMeasurements(flushId: number, token: string, rows: readonly MeasurementRow[]): Promise<void> {
+    const missing = async (): Promise<MeasurementRow[]> => {
+      const statement = { sql: sql.positionsOfFlush, params: { flush: flushId } };
+      const stored = await selectRows<{ position: number }>(this.#client, statement);
+      const positions = new Set(stored.map(({ position }) => position));
+      return rows.filter(({ position }) => !positions.has(position));
+    };
+    await repeatInsert(
+      `${token}-measurements`,
+      async (each) => this.#insertMeasurements(each, await missing()),
+      async () => (await missing()).length === 0,
+    );
   }
 
   async takesEvents(chunks: readonly Buffer[]): Promise<boolean> {
@@ -62,10 +89,13 @@ export class ClickhouseFlushStore implements FlushStore {
     const copies: StoredCopy[] = [];
     for (const kind of ['event', 'measurement'] as const) {
       const ofKind = keys.filter((key) => key.kind === kind);
-      for (const page of pages(ofKind)) {
+      for (const page of pages(ofKind, lookupTexts)) {
         copies.push(...(await this.#copies(sql.copiesByTimestamp(kind), page, {})));
       }
-      for (const page of pages(ofKind.filter((key) => key.scope === 'window'))) {
+      for (const page of pages(
+        ofKind.filter((key) => key.scope === 'window'),
+        lookupTexts,
+      )) {
         const earliest = page.reduce((min, key) => Math.min(min, key.receivedAt), Number.POSITIVE_INFINITY);
         const parameters = { receivedFrom: earliest - windowMs };
         copies.push(...(await this.#copies(sql.copiesByReceipt(kind), page, parameters)));
@@ -78,7 +108,7 @@ export class ClickhouseFlushStore implements FlushStore {
     keys: readonly MeasurementKey[],
   ): Promise<readonly (StoredAcknowledgement | undefined)[]> {
     const found = new Map<string, StoredAcknowledgement>();
-    for (const page of pages(keys)) {
+    for (const page of pages(keys, (key) => [...pairTexts(key), key.idempotencyKey])) {
       const params = {
         ...pairColumns(page),
         timestamps: page.map((key) => key.timestamp),
@@ -101,7 +131,7 @@ export class ClickhouseFlushStore implements FlushStore {
 
   async usageStates(pairs: readonly UsagePair[], beforeFlush: number): Promise<readonly UsageState[]> {
     const found = new Map<string, UsageState>();
-    for (const page of pages(pairs)) {
+    for (const page of pages(pairs, pairTexts)) {
       const params = { ...pairColumns(page), beforeFlush };
       for (const row of await selectRows<StateRow>(this.#client, { sql: sql.usageStates, params })) {
         found.set(pairKey(row), {
@@ -119,7 +149,7 @@ export class ClickhouseFlushStore implements FlushStore {
     beforeFlush: number,
   ): Promise<readonly Quantity[]> {
     const found = new Map<string, Quantity>();
-    for (const page of pages(points)) {
+    for (const page of pages(points, pairTexts)) {
       const timestamps = page.map((point) => point.timestamp);
       const params = { ...pairColumns(page), timestamps, beforeFlush };
       for (const row of await selectRows<SumRow>(this.#client, { sql: sql.deltasAfter, params })) {
@@ -145,12 +175,30 @@ export class ClickhouseFlushStore implements FlushStore {
     return this.#number(sql.countSince, { since });
   }
 
+  async sinceWithin(since: number, rowsMax: number): Promise<number> {
+    const statement = { sql: sql.identitiesByMinute, params: { since } };
+    const minutes = await selectRows<{ minute: string; number: string }>(this.#client, statement);
+    let rows = 0;
+    for (const { minute, number } of minutes) {
+      rows += Number(number);
+      if (rows > rowsMax) return Math.max(since, (Number(minute) + 1) * 60_000);
+    }
+    return since;
+  }
+
   async newestFlush(): Promise<number> {
     return this.#number(sql.newestFlush, {});
   }
 
   async countOfFlush(flushId: number): Promise<number> {
     return this.#number(sql.countOfFlush, { flush: flushId });
+  }
+
+  async #insertMeasurements(token: string, rows: readonly MeasurementRow[]): Promise<void> {
+    if (rows.length === 0) return;
+    const writer = new RowBinaryWriter();
+    for (const row of rows) writeMeasurement(writer, row);
+    await this.#insert(sql.insertMeasurements, token, [writer.bytes()]);
   }
 
   async #insert(query: string, token: string, chunks: readonly Buffer[]): Promise<void> {
@@ -201,8 +249,35 @@ export class ClickhouseFlushStore implements FlushStore {
 }
 
 /**
- * One insert is one block a partition, written before the answer, so that its token covers all of it. A back-fill
- * may touch hundreds of months, and one thread keeps the blocks in the order of the bytes, as a repeat sends them.
+ * A token is not enough after a crash of ClickHouse itself. It notes the token of a block before it makes the block
+ * visible (26.7: the deduplication log, then the rename of the part), so one that is killed in between refuses ever
+ * after a block that it does not have. Blocks that are still missing when a repeat was answered are therefore sent
+ * again under the next token. The token goes first all the same: it keeps out what an attempt that nobody waits
+ * for any more is just writing. Only missing rows are sent, should a block be visible before its token is noted.
+ */
+async function repeatInsert(
+  token: string,
+  insertMissing: (token: string) => Promise<void>,
+  isComplete: () => Promise<boolean>,
+): Promise<void> {
+  await insertMissing(token);
+  for (let generation = 1; generation <= generationsMax; generation += 1) {
+    if (await isComplete()) return;
+    // Between noting and showing a block lie microseconds, when nobody dies there.
+    await delay(settleMs);
+    if (await isComplete()) return;
+    await insertMissing(`${token}-${generation}`);
+  }
+  throw new ClickhouseUnavailableError('ClickHouse took a flush again and again and does not have all of it');
+}
+
+const settleMs = 250;
+/** Each takes a kill in the same microseconds; a repeat of the whole begins at the first one again. */
+const generationsMax = 20;
+
+/**
+ * One insert is one block a partition, however small its values are packed, and written before the answer. So its
+ * token covers all of it. A back-fill may touch hundreds of months; one thread keeps the order of the bytes.
  */
 const insertSettings: ClickHouseSettings = {
   async_insert: 0,
@@ -210,6 +285,8 @@ const insertSettings: ClickHouseSettings = {
   insert_deduplicate: 1,
   max_threads: 1,
   max_insert_threads: '1',
+  min_insert_block_size_rows: '10000000',
+  min_insert_block_size_bytes: '8589934592',
   max_partitions_per_insert_block: '0',
 };
 
@@ -302,10 +379,26 @@ function measurementKey(key: MeasurementKey): string {
   return pairKey(key, key.idempotencyKey, String(key.timestamp));
 }
 
-function* pages<T>(items: readonly T[]): Generator<readonly T[]> {
-  for (let from = 0; from < items.length; from += keysPerQueryMax) {
-    yield items.slice(from, from + keysPerQueryMax);
+const pairTexts = (pair: UsagePair): readonly string[] => [pair.customerId, pair.featureId, pair.resourceId];
+const lookupTexts = (key: LookupKey): readonly string[] => [key.customerId, key.name, key.idempotencyKey];
+
+/** `textsOf` names an item's texts by column. */
+function* pages<T>(items: readonly T[], textsOf: (item: T) => readonly string[]): Generator<readonly T[]> {
+  let page: T[] = [];
+  let columnBytes: number[] = [];
+  for (const item of items) {
+    // With quotes and comma.
+    const bytes = textsOf(item).map((text) => Buffer.byteLength(text) + 3);
+    const isFull = bytes.some((more, column) => (columnBytes[column] ?? 0) + more > keyColumnBytesMax);
+    if (page.length > 0 && (isFull || page.length === keysPerQueryMax)) {
+      yield page;
+      page = [];
+      columnBytes = [];
+    }
+    page.push(item);
+    columnBytes = bytes.map((more, column) => (columnBytes[column] ?? 0) + more);
   }
+  if (page.length > 0) yield page;
 }
 
 /** Cuts the answer into whole rows, and copies them to where 32-bit words are aligned. */

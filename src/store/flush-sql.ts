@@ -9,12 +9,22 @@ import { eventIdentitySql, measurementIdentitySql } from '../metering/identity.t
 const storedEventColumns =
   'content_digest, received_at, timestamp, event_name, customer_id, resource_id, idempotency_key, source, dimensions';
 
-/** One line: what follows the first line break of an insert's text is data. */
-export function insertEvents(table: 'events' | 'event_conflicts', flushId: number, verdict: number): string {
+/**
+ * One line: what follows the first line break of an insert's text is data. `rows: 'missing'` passes over the months
+ * of which the flush has rows already: it is one block a month, so a month is stored whole or not at all.
+ */
+export function insertEvents(
+  table: 'events' | 'event_conflicts',
+  flushId: number,
+  verdict: number,
+  rows: 'all' | 'missing' = 'all',
+): string {
   const structure = [...eventBlockColumns, verdictColumn].map((column) => column.join(' ')).join(', ');
+  const stored = `(SELECT toYYYYMM(timestamp) FROM ${table} WHERE flush = ${flushId})`;
+  const missing = rows === 'all' ? '' : ` AND toYYYYMM(timestamp) NOT IN ${stored}`;
   return (
     `INSERT INTO ${table} (flush, ${storedEventColumns}) SELECT ${flushId}, ${storedEventColumns} ` +
-    `FROM input('${structure.replaceAll("'", "\\'")}') WHERE verdict = ${verdict} FORMAT Native`
+    `FROM input('${structure.replaceAll("'", "\\'")}') WHERE verdict = ${verdict}${missing} FORMAT Native`
   );
 }
 
@@ -108,10 +118,20 @@ SELECT ${measurementIdentitySql} AS identity, content_digest AS digest,
 
 export const countSince = `SELECT (SELECT count() ${recentEvents}) + (SELECT count() ${recentMeasurements}) AS number`;
 
+const minute = 'intDiv(toUnixTimestamp64Milli(greatest(received_at, timestamp)), 60000)';
+/** Newest minute first, each with how many identities it holds. */
+export const identitiesByMinute = `SELECT minute, sum(rows) AS number FROM (
+  SELECT ${minute} AS minute, count() AS rows ${recentEvents} GROUP BY minute
+  UNION ALL
+  SELECT ${minute} AS minute, count() AS rows ${recentMeasurements} GROUP BY minute
+) GROUP BY minute ORDER BY minute DESC`;
+
 export const newestFlush = `SELECT greatest(
   (SELECT max(flush) FROM events), (SELECT max(flush) FROM event_conflicts), (SELECT max(flush) FROM measurements)
 ) AS number`;
 
 const ofFlush = 'WHERE flush = {flush:UInt64}';
+export const eventsOfFlush = `SELECT count() AS number FROM events ${ofFlush}`;
+export const positionsOfFlush = `SELECT position FROM measurements ${ofFlush}`;
 export const countOfFlush = `SELECT (SELECT count() FROM events ${ofFlush})
   + (SELECT count() FROM event_conflicts ${ofFlush}) + (SELECT count() FROM measurements ${ofFlush}) AS number`;

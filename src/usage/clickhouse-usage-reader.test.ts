@@ -10,7 +10,7 @@ import { quantityToText } from '../quantity.ts';
 import { ClickhouseUnavailableError, createClickhouseClient } from '../store/clickhouse-client.ts';
 import { createTestDatabase, type TestDatabase } from '../store/clickhouse-database.fixture.ts';
 import { ClickhouseUsageReader } from './clickhouse-usage-reader.ts';
-import type { ReportedQuery, UsageHistory, UsageHistoryQuery, UsageInterval } from './usage.ts';
+import type { ReportedItem, ReportedQuery, UsageHistory, UsageHistoryQuery, UsageInterval } from './usage.ts';
 import { eventsArbitrary, measurementsArbitrary, meterArbitrary } from './usage-arbitraries.fixture.ts';
 import {
   changesOf,
@@ -37,6 +37,8 @@ const everything: ReportedQuery = {
   from: null,
   to: null,
   after: null,
+  before: null,
+  end: 'first',
   limit: 1_000,
 };
 
@@ -309,6 +311,48 @@ describe('the log of what was reported', () => {
         paged.push(...page);
       }
       expect(paged).toEqual(whole);
+    }
+  }, 60_000);
+
+  it('pages backward from the oldest, and between two places', async () => {
+    const whole = await log({});
+    const paged: ReportedItem[] = [];
+    for (
+      let page = await log({ end: 'last', limit: 9 });
+      page.length > 0;
+      page = await log({ end: 'last', limit: 9, before: page[0] ?? null })
+    ) {
+      paged.unshift(...page);
+    }
+    expect(paged).toEqual(whole);
+    const [after = null, before = null] = [whole[3], whole[20]];
+    expect(await log({ after, before })).toEqual(whole.slice(4, 20));
+    expect(await log({ after, before, limit: 5 })).toEqual(whole.slice(4, 9));
+    expect(await log({ after, before, end: 'last', limit: 5 })).toEqual(whole.slice(15, 20));
+  }, 60_000);
+
+  it('stays right on both sides of 1970 once its queries are compiled', async () => {
+    const years = [1950, 1960, 1980, 2000];
+    const aged = years.map((year) => ({
+      customerId: 'aged',
+      resourceId: '',
+      eventName: 'birthday',
+      idempotencyKey: String(year),
+      timestamp: Date.UTC(year, 0),
+      dimensions: {},
+    }));
+    await insertEvents(database.client, aged);
+    const { reader } = readerOf(null);
+    const yearsOf = async (end: ReportedQuery['end']) =>
+      (await reader.reported({ ...everything, customerId: 'aged', end, limit: 3 })).map(
+        ({ idempotencyKey }) => idempotencyKey,
+      );
+    // ClickHouse compiles an aggregation at its fourth run.
+    for (let run = 0; run < 6; run++) {
+      expect([await yearsOf('first'), await yearsOf('last')]).toEqual([
+        ['2000', '1980', '1960'],
+        ['1980', '1960', '1950'],
+      ]);
     }
   }, 60_000);
 

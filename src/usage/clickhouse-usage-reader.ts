@@ -52,7 +52,8 @@ export class ClickhouseUsageReader implements UsageReader {
   async reported(query: ReportedQuery): Promise<readonly ReportedItem[]> {
     const statement = reportedSql(query, await this.#featureFilter(query.featureId));
     const rows = await selectRows<ReportedRow>(this.#client, statement);
-    return rows.map(rowToReportedItem);
+    const items = rows.map(rowToReportedItem);
+    return query.end === 'first' ? items : items.reverse();
   }
 
   async #featureFilter(featureId: string | null): Promise<FeatureFilter> {

@@ -4,7 +4,7 @@ import { eventIdentitySql } from '../metering/identity.ts';
 import { quantityFromClickhouse } from '../quantity.ts';
 import { SqlParameters, type SqlStatement } from '../store/sql-statement.ts';
 import { allOf, meterSql } from './meter-sql.ts';
-import type { ReportedItem, ReportedQuery, ReportedState } from './usage.ts';
+import type { ReportedItem, ReportedPlace, ReportedQuery, ReportedState } from './usage.ts';
 
 /**
  * Narrows the log to one feature: to the events that its meter counts, or to the measurements reported for it.
@@ -29,16 +29,18 @@ export interface ReportedRow {
 }
 
 /**
- * Items in the order (timestamp, id), newest first, strictly after `query.after`.
+ * Items between `query.after` and `query.before`, strictly, by (timestamp, id): newest first, or where the page is
+ * taken from the log's other end oldest first.
  *
  * Each table first finds the timestamp of its own `limit`-th item, reading only the columns of the filter, and
- * then reads whole rows from there on: a table of 10 million events is asked for 8 bytes a row, not for its
+ * then reads whole rows up to there: a table of 10 million events is asked for 8 bytes a row, not for its
  * dimensions. Without a customer that is still every row; with one it is the customer's granules.
  */
 export function reportedSql(query: ReportedQuery, feature: FeatureFilter): SqlStatement {
   const params = new SqlParameters();
   const meter = feature !== null && 'meter' in feature ? feature.meter : null;
   const refId = feature !== null && 'refId' in feature ? feature.refId : null;
+  const direction = directionOf(query);
   const sources = [
     ...(refId === null ? [sourceSql(counted, query, eventFilter(query, meter, params), params)] : []),
     ...(refId === null ? [sourceSql(conflicts, query, eventFilter(query, meter, params), params)] : []),
@@ -49,7 +51,7 @@ export function reportedSql(query: ReportedQuery, feature: FeatureFilter): SqlSt
   if (sources.length === 0) return params.statement('SELECT 1 WHERE 0');
   return params.statement(
     `SELECT * FROM (${sources.join(' UNION ALL ')}) ` +
-      `ORDER BY toInt64(happenedAt) DESC, itemId DESC LIMIT ${params.count(query.limit)}`,
+      `ORDER BY toInt64(happenedAt) ${direction}, itemId ${direction} LIMIT ${params.count(query.limit)}`,
   );
 }
 
@@ -126,34 +128,41 @@ function sourceSql(
   params: SqlParameters,
 ): string {
   const where = allOf([...commonFilter(source, query, params), ...filter]);
-  const newest =
-    `SELECT min(timestamp) FROM (SELECT timestamp FROM ${source.table} WHERE ${where} ` +
-    `ORDER BY timestamp DESC LIMIT ${params.count(query.limit)})`;
+  // Whole milliseconds, since ClickHouse 26.7 may answer a wrong min(DateTime64) before 1970 once it is compiled.
+  const nearest =
+    `SELECT toUnixTimestamp64Milli(timestamp) AS instant FROM ${source.table} WHERE ${where} ` +
+    `ORDER BY timestamp ${directionOf(query)} LIMIT ${params.count(query.limit)}`;
+  const [farthest, within] = query.end === 'first' ? ['min', '>='] : ['max', '<='];
+  const bound = `fromUnixTimestamp64Milli((SELECT ${farthest}(instant) FROM (${nearest})), 'UTC')`;
   return (
     `SELECT ${source.id} AS itemId, '${source.kind}' AS kind, '${source.state}' AS state, ` +
     `customer_id AS customerId, toString(resource_id) AS resourceId, ${source.own}, ` +
     `idempotency_key AS idempotencyKey, ${millisecondsSql('timestamp')} AS happenedAt, ` +
     `${millisecondsSql('received_at')} AS receivedAt, dimensions ` +
-    `FROM ${source.table} WHERE ${allOf([where, `timestamp >= (${newest})`])}`
+    `FROM ${source.table} WHERE ${allOf([where, `timestamp ${within} ${bound}`])}`
   );
 }
 
+function directionOf({ end }: ReportedQuery): 'DESC' | 'ASC' {
+  return end === 'first' ? 'DESC' : 'ASC';
+}
+
 function commonFilter(source: Source, query: ReportedQuery, params: SqlParameters): string[] {
-  const { customerId, from, to, after } = query;
+  const { customerId, from, to, after, before } = query;
   return [
     ...(customerId === null ? [] : [`customer_id = ${params.text(customerId)}`]),
     ...(from === null ? [] : [`timestamp >= ${params.instant(from)}`]),
     ...(to === null ? [] : [`timestamp < ${params.instant(to)}`]),
-    ...(after === null ? [] : afterSql(source, after, params)),
+    ...(after === null ? [] : besideSql(source, '<', after, params)),
+    ...(before === null ? [] : besideSql(source, '>', before, params)),
   ];
 }
 
 /** The id, which takes a hash, is only computed where the timestamps are equal: OR stops at what decides it. */
-function afterSql(
-  source: Source,
-  after: NonNullable<ReportedQuery['after']>,
-  params: SqlParameters,
-): string[] {
-  const instant = params.instant(after.timestamp);
-  return [`timestamp <= ${instant}`, `(timestamp < ${instant} OR ${source.id} < ${params.text(after.id)})`];
+function besideSql(source: Source, side: '<' | '>', place: ReportedPlace, params: SqlParameters): string[] {
+  const instant = params.instant(place.timestamp);
+  return [
+    `timestamp ${side}= ${instant}`,
+    `(timestamp ${side} ${instant} OR ${source.id} ${side} ${params.text(place.id)})`,
+  ];
 }

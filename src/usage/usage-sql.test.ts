@@ -99,14 +99,15 @@ describe('no text of a user', () => {
         const scope = { customerId: marked('c'), feature, resourceId: marked('r') };
         const span = { start: 0, end: 1, interval: 'DAY', timezone: 'UTC', groupBy: marked('g') } as const;
         const log = { customerId: marked('c'), featureId: marked('f'), eventName: marked('e') };
-        const page = { from: 0, to: 1, after: { timestamp: 0, id: marked('id') }, limit: 1 };
+        const [after, before] = ['id', 'other'].map((id) => ({ timestamp: 0, id: marked(id) }));
+        const page = { from: 0, to: 1, after: after ?? null, before: before ?? null, limit: 1 };
         const texts = [
           currentUsageSql(scope),
           usageHistorySql({ ...scope, ...span }, [0]),
-          reportedSql({ ...log, ...page }, { meter }),
+          reportedSql({ ...log, ...page, end: 'first' }, { meter }),
           currentUsageSql({ ...scope, feature: { ...feature, meter: null } }),
           usageHistorySql({ ...scope, ...span, feature: { ...feature, meter: null } }, [0]),
-          reportedSql({ ...log, ...page, eventName: null }, { refId: marked('f') }),
+          reportedSql({ ...log, ...page, end: 'last', eventName: null }, { refId: marked('f') }),
         ].map((statement) => statement.sql);
         expect(texts.join('\n')).not.toMatch(/[«»]/);
       }),

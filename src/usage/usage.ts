@@ -64,9 +64,18 @@ export interface ReportedQuery {
   readonly from: number | null;
   readonly to: number | null;
   /** Newest first (timestamp, then id): items strictly after this one; null from the newest. */
-  readonly after: { readonly timestamp: number; readonly id: string } | null;
+  readonly after: ReportedPlace | null;
+  /** Items strictly before this one; null to the oldest. */
+  readonly before: ReportedPlace | null;
+  /** From which end of what is left the items are taken; they are always newest first. */
+  readonly end: 'first' | 'last';
   /** 1–1,000. */
   readonly limit: number;
+}
+
+export interface ReportedPlace {
+  readonly timestamp: number;
+  readonly id: string;
 }
 
 export interface UsageReader {

@@ -3,6 +3,8 @@ import { GraphQLError } from 'graphql';
 import type { ProblemCode } from '../../metering/facts.ts';
 import { ApiProblem } from '../api-problem.ts';
 
+/** Queries change nothing, and what these mutations store they store whole or not at all, under the caller's name. */
+const storeAwayMessage = 'a store does not answer for now; it is safe to ask for this field again';
 const maskedMessage = 'a fault of the server; its log has this traceId';
 
 /** What went wrong inside, for the log; undefined for what callers are told. */
@@ -47,18 +49,17 @@ function disclose(error: GraphQLError): Disclosed {
     const { code = 'VALIDATION_ERROR' } = extensions;
     return { code: String(code), message, extensions };
   }
-  // Adapters' typed errors say by code that the call may succeed later; their texts stay inside.
-  const code = retryableCode(originalError);
-  if (code !== undefined) {
-    const told = 'a part of the server does not answer; send the call again later';
-    return { code, message: told, extensions: { retryAfterSeconds: 1 }, fault: originalError };
+  // Adapters' typed errors say that the call may succeed later; their texts stay inside.
+  if (isRetryable(originalError)) {
+    const code = toldCodes.has(originalError.code) ? String(originalError.code) : 'INTERNAL';
+    return { code, message: storeAwayMessage, extensions: { retryAfterSeconds: 1 }, fault: originalError };
   }
   return { code: 'INTERNAL', message: maskedMessage, extensions: {}, fault: originalError ?? error };
 }
 
-const retryableCodes: ReadonlySet<unknown> = new Set<ProblemCode>(['OVERLOADED', 'QUEUE_UNAVAILABLE']);
+/** The others name a store, which is nobody's business outside. */
+const toldCodes: ReadonlySet<unknown> = new Set<ProblemCode>(['OVERLOADED', 'QUEUE_UNAVAILABLE']);
 
-function retryableCode(error: Error | null | undefined): string | undefined {
-  if (error === null || error === undefined || !('code' in error)) return undefined;
-  return retryableCodes.has(error.code) ? String(error.code) : undefined;
+function isRetryable(error: Error | null | undefined): error is Error & { readonly code: unknown } {
+  return error instanceof Error && 'code' in error && 'retryable' in error && error.retryable === true;
 }

@@ -124,6 +124,29 @@ describe('every error carries a code and the trace id', () => {
     for (const answer of [type, accept, mutation]) expectTraceId(answer);
   });
 
+  it.each([
+    ['a body that is too large', { body: 'x'.repeat(16 * 1_048_576 + 1) }, 413, 'PAYLOAD_TOO_LARGE'],
+    [
+      'an encoding that is not taken',
+      { headers: { 'Content-Encoding': 'br' } },
+      415,
+      'UNSUPPORTED_MEDIA_TYPE',
+    ],
+    ['a broken encoding', { headers: { 'Content-Encoding': 'gzip' } }, 400, 'VALIDATION_ERROR'],
+    ['another method', { method: 'PUT' }, 405, 'METHOD_NOT_ALLOWED'],
+  ])('also where the server refuses %s', async (_, { headers, ...request }: RefusedRequest, status, code) => {
+    const answer = await answerOf(
+      await fetch(`${api.url}/graphql`, {
+        method: 'POST',
+        body: typename,
+        ...request,
+        headers: { 'X-API-KEY': serverKey, 'Content-Type': 'application/json', ...headers },
+      }),
+    );
+    expect([answer.status, codesOf(answer)]).toEqual([status, [code]]);
+    expectTraceId(answer);
+  });
+
   it("keeps the caller's trace id", async () => {
     const answer = await api.send('{', { 'X-API-KEY': serverKey, 'X-Trace-Id': 'my-trace-id-1' });
     expect(answer.errors[0]?.extensions['traceId']).toBe('my-trace-id-1');
@@ -151,6 +174,36 @@ describe('a fault inside', () => {
     expect(codesOf(answer)).toEqual(['QUEUE_UNAVAILABLE']);
     expect(answer.errors[0]?.extensions['retryAfterSeconds']).toBe(1);
     expect(JSON.stringify(answer)).not.toContain('secret');
+  });
+});
+
+describe('a store that does not answer', () => {
+  it('is told as one, and that repeating is safe, but not which', async () => {
+    const away = await startApi('redis://127.0.0.1:1');
+    try {
+      for (const query of [
+        '{ customers { totalCount } }',
+        '{ features { totalCount } }',
+        'mutation { updateOneCustomer(input: { customerId: "a", name: "b" }) { id } }',
+      ]) {
+        const answer = await away.ask(query);
+        expect(codesOf(answer)).toEqual(['INTERNAL']);
+        expect(answer.errors[0]?.message).toMatch(/store does not answer.*safe/);
+        expect(answer.errors[0]?.extensions['retryAfterSeconds']).toBe(1);
+        expect(JSON.stringify(answer.errors)).not.toMatch(/redis|127\.0\.0\.1/i);
+      }
+    } finally {
+      await away.stop();
+    }
+  });
+
+  it('is told so of ClickHouse too', async () => {
+    api.usage.fault = Object.assign(new Error('secret'), { code: 'CLICKHOUSE_UNAVAILABLE', retryable: true });
+    const answer = await api.ask('{ measurements { edges { cursor } } }');
+    api.usage.fault = undefined;
+    expect(codesOf(answer)).toEqual(['INTERNAL']);
+    expect(answer.errors[0]?.message).toMatch(/store does not answer.*safe/);
+    expect(JSON.stringify(answer.errors)).not.toMatch(/secret|clickhouse/i);
   });
 });
 
@@ -214,6 +267,12 @@ describe('the other paths of the port', () => {
     );
   });
 });
+
+interface RefusedRequest {
+  readonly method?: string;
+  readonly body?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 function askByGet(
   parameters: Readonly<Record<string, string>>,

@@ -22,7 +22,14 @@ import {
 import type { Logger } from '../../telemetry.ts';
 import { Counter, type Registry } from 'prom-client';
 import { type ApiKeys, presentedKey } from '../../http/api-key.ts';
-import type { HttpRequest, PlainResponse, RequestHead, Route } from '../../http/message.ts';
+import {
+  type HttpRequest,
+  type PlainResponse,
+  type ProblemFormat,
+  problemResponse,
+  type RequestHead,
+  type Route,
+} from '../../http/message.ts';
 import { problemKinds } from '../../http/problems.ts';
 import { parseJson, parseJsonBytes } from '../../json.ts';
 import type { ProblemCode } from '../../metering/facts.ts';
@@ -82,8 +89,8 @@ export class GraphqlEndpoint {
     const guard = (head: RequestHead): PlainResponse | undefined => this.#guard(head);
     const handle = (request: HttpRequest): Promise<PlainResponse> => this.#answer(request);
     return [
-      { method: 'GET', path, guard, handle },
-      { method: 'POST', path, guard, handle },
+      { method: 'GET', path, guard, handle, formatProblem },
+      { method: 'POST', path, guard, handle, formatProblem },
     ];
   }
 
@@ -192,6 +199,17 @@ export class GraphqlEndpoint {
     return { ...result, errors: errors.map(({ answer }) => answer) };
   }
 }
+
+/** What the server refuses before GraphQL sees it, in the form that GraphQL's clients read. */
+const formatProblem: ProblemFormat = (code, message, traceId, extras = {}) => {
+  const { retryAfterSeconds } = extras;
+  const known = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
+  const error = new GraphQLError(message, { extensions: { ...known, code, traceId } });
+  return {
+    ...problemResponse(code, message, traceId, extras),
+    body: JSON.stringify({ errors: [error] }),
+  };
+};
 
 const keyMessages = {
   UNAUTHENTICATED: 'the API key is missing or wrong: send it as X-API-KEY, or as Authorization: Bearer',

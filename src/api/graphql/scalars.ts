@@ -1,6 +1,6 @@
 import { type GraphQLScalarType, Kind, type ObjectFieldNode, type ValueNode } from 'graphql';
 import { ExactNumber } from '../../json.ts';
-import { parseInstant } from '../../metering/decode-timestamp.ts';
+import { parseEpochMs, parseInstant } from '../../metering/decode-timestamp.ts';
 import { numberText, isNumeric } from '../../metering/decode-number.ts';
 import { parseQuantity, type Quantity, quantityToText } from '../../quantity.ts';
 
@@ -16,8 +16,8 @@ export const scalarTypeDefs = /* GraphQL */ `
 
   """
   An instant, to the millisecond. Sent in ISO 8601 with a zone, such as "2026-05-01T12:00:00.000Z" or
-  "2026-05-01T14:00:00+02:00", or as a date, which means its midnight in UTC. Answered in UTC with three digits
-  after the second's point.
+  "2026-05-01T14:00:00+02:00", as a date, which means its midnight in UTC, or as whole epoch milliseconds.
+  Answered in ISO 8601, in UTC, with three digits after the second's point.
   """
   scalar DateTime
 
@@ -39,11 +39,17 @@ const decimal: Coercion = {
   },
 };
 
+/** The end of the year 9999, the last one that ISO 8601 writes in four digits; epoch ms. */
+const instantMax = 253_402_300_799_999;
+
 /** Inside, an instant is epoch ms. */
 const dateTime: Coercion = {
   serialize: (value) => new Date(typeof value === 'string' ? Date.parse(value) : Number(value)).toISOString(),
   parseValue: instantOf,
-  parseLiteral: (node) => instantOf(node.kind === Kind.STRING ? node.value : undefined),
+  parseLiteral: (node) => {
+    if (node.kind === Kind.INT) return instantOf(new ExactNumber(node.value));
+    return instantOf(node.kind === Kind.STRING ? node.value : undefined);
+  },
 };
 
 /** Inside, JSON is as `parseJson` gives it: numbers that a double might not hold are `ExactNumber`. */
@@ -84,9 +90,11 @@ function quantityOf(text: string): Quantity {
 }
 
 function instantOf(value: unknown): number {
-  const instant = typeof value === 'string' ? parseInstant(value) : undefined;
-  if (instant === undefined) {
-    throw new TypeError('ISO 8601 with a zone, such as "2026-05-01T12:00:00.000Z", or a date is required');
+  const instant = typeof value === 'string' ? parseInstant(value) : parseEpochMs(value);
+  if (instant === undefined || Math.abs(instant) > instantMax) {
+    throw new TypeError(
+      'ISO 8601 with a zone, such as "2026-05-01T12:00:00.000Z", a date, or whole epoch milliseconds are required',
+    );
   }
   return instant;
 }

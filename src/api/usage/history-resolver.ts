@@ -1,20 +1,9 @@
+import { type Span, spanProblem } from '../../usage/intervals.ts';
 import type { UsageHistory, UsageInterval, UsagePoint } from '../../usage/usage.ts';
 import { ApiProblem, customerNotFound, featureNotFound } from '../api-problem.ts';
 import type { ApiContext } from '../context.ts';
 import { checkInstant } from './instants.ts';
 import { canonicalTimeZone } from './time-zone.ts';
-
-/** Points that one answer can have: about 1 MB of JSON, and with 51 series 5 MB. */
-const intervalsMax = 10_000;
-const groupedIntervalsMax = 1_000;
-
-/** The shortest that an interval can be, ms: a day may lack an hour, a month three days. */
-const shortestMs: Readonly<Record<UsageInterval, number>> = {
-  HOUR: 3_600_000,
-  DAY: 23 * 3_600_000,
-  WEEK: 167 * 3_600_000,
-  MONTH: 671 * 3_600_000,
-};
 
 interface HistoryInput {
   readonly customerId: string;
@@ -37,7 +26,7 @@ export async function usageHistoryV2(
   const groupBy = input.groupBy ?? null;
   const interval = input.interval ?? 'DAY';
   const timezone = timeZoneOf(input.timezone ?? 'UTC');
-  checkSpan(start, end, interval, groupBy);
+  checkSpan({ start, end, interval, timezone }, groupBy);
   const [customer, feature] = await Promise.all([
     services.customers.customer(input.customerId),
     services.features.feature(input.featureId),
@@ -72,14 +61,9 @@ function pointAnswer({ timestamp, value }: UsagePoint): unknown {
   return { timestamp, value, isResetPoint: false };
 }
 
-function checkSpan(start: number, end: number, interval: UsageInterval, groupBy: string | null): void {
-  if (start >= end) throw new ApiProblem('VALIDATION_ERROR', 'startDate must lie before endDate');
-  if (groupBy === '') throw new ApiProblem('VALIDATION_ERROR', 'groupBy must name a dimension');
-  const countMax = groupBy === null ? intervalsMax : groupedIntervalsMax;
-  if (Math.ceil((end - start) / shortestMs[interval]) > countMax) {
-    const message = `more than ${countMax} intervals lie between startDate and endDate; ask for a shorter span or longer intervals`;
-    throw new ApiProblem('VALIDATION_ERROR', message);
-  }
+function checkSpan(span: Span, groupBy: string | null): void {
+  const problem = groupBy === '' ? 'groupBy must name a dimension' : spanProblem(span, groupBy !== null);
+  if (problem !== undefined) throw new ApiProblem('VALIDATION_ERROR', problem);
 }
 
 function timeZoneOf(name: string): string {

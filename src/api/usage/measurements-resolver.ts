@@ -1,5 +1,4 @@
-import type { ReportedItem } from '../../usage/usage.ts';
-import { ApiProblem } from '../api-problem.ts';
+import type { ReportedItem, ReportedPlace, ReportedQuery } from '../../usage/usage.ts';
 import type { ApiContext } from '../context.ts';
 import {
   type Connection,
@@ -28,9 +27,6 @@ export async function measurements(
   { services }: ApiContext,
 ): Promise<Connection<ReportedItem>> {
   const paging = pagingOf(pagingInput);
-  if (paging.end === 'last' || paging.before !== null) {
-    throw new ApiProblem('VALIDATION_ERROR', 'measurements are paged forward: by first and after');
-  }
   const query = {
     customerId: filter?.customerId ?? null,
     featureId: filter?.featureId ?? null,
@@ -38,22 +34,39 @@ export async function measurements(
     from: instantOf(filter?.from, 'filter.from'),
     to: instantOf(filter?.to, 'filter.to'),
   };
-  const after = paging.after === null ? null : placeOf(paging.after);
-  const items = await services.usage.reported({ ...query, after, limit: paging.limit });
-  const last = items.length < paging.limit ? undefined : items.at(-1);
-  // Only a full page can have a next one; whether it has is a question of its own, since 1,000 is the reader's bound.
-  const next = last === undefined ? [] : await services.usage.reported({ ...query, after: last, limit: 1 });
+  const { end, limit } = paging;
+  const [after, before] = [placeOf(paging.after), placeOf(paging.before)];
+  const items = await services.usage.reported({ ...query, after, before, end, limit });
+  const hasMore =
+    items.length === limit && (await hasBeyond(items, { ...query, after, before, end }, services));
   return connectionOf(
-    { items, hasNextPage: next.length > 0, hasPreviousPage: after !== null },
+    {
+      items,
+      // The items that cursors name are themselves beyond the page.
+      hasNextPage: before !== null || (end === 'first' && hasMore),
+      hasPreviousPage: after !== null || (end === 'last' && hasMore),
+    },
     ({ timestamp, id }) => encodeCursor({ at: timestamp, name: id }),
   );
+}
+
+/** Only a full page can have more behind it; whether it has is a question of its own, since 1,000 is the reader's bound. */
+async function hasBeyond(
+  items: readonly ReportedItem[],
+  query: Omit<ReportedQuery, 'limit'>,
+  { usage }: ApiContext['services'],
+): Promise<boolean> {
+  const edge = query.end === 'first' ? { after: items.at(-1) ?? null } : { before: items[0] ?? null };
+  const beyond = await usage.reported({ ...query, ...edge, limit: 1 });
+  return beyond.length > 0;
 }
 
 function instantOf(instant: number | null | undefined, field: string): number | null {
   return instant === null || instant === undefined ? null : checkInstant(instant, field);
 }
 
-function placeOf(cursor: string): { timestamp: number; id: string } {
+function placeOf(cursor: string | null): ReportedPlace | null {
+  if (cursor === null) return null;
   const { at, name } = decodeCursor(cursor);
   return { timestamp: at, id: name };
 }

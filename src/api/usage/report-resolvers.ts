@@ -2,7 +2,7 @@ import { jsonExceeds } from '../../json.ts';
 import type { Acknowledgement, MeasurementOutcome } from '../../metering/acknowledgement.ts';
 import { decodeEvent } from '../../metering/decode-event.ts';
 import { isRejection } from '../../metering/decode-field.ts';
-import { decodeMeasurement } from '../../metering/decode-measurement.ts';
+import { decodeMeasurement, decodeSingleMeasurement } from '../../metering/decode-measurement.ts';
 import { type EventFact, factLimits, type MeasurementFact, type Rejection } from '../../metering/facts.ts';
 import { ApiProblem, refusalProblem } from '../api-problem.ts';
 import type { ApiContext } from '../context.ts';
@@ -14,7 +14,11 @@ export async function reportUsage(
   { input }: { readonly input: unknown },
   context: ApiContext,
 ): Promise<Answer | undefined> {
-  const [answer] = await acknowledge([input], context);
+  const { services, bodyBytes } = context;
+  const receivedAt = services.clock.now();
+  const decoded =
+    oversized('the measurement', input, 0, bodyBytes) ?? decodeSingleMeasurement(input, receivedAt);
+  const [answer] = await acknowledge([decoded], context);
   return answer;
 }
 
@@ -25,7 +29,13 @@ export async function reportUsageBulk(
   context: ApiContext,
 ): Promise<readonly Answer[]> {
   checkCount('usages', input.usages.length, factLimits.measurementsPerCallMax);
-  return acknowledge(input.usages, context);
+  const { services, bodyBytes } = context;
+  const receivedAt = services.clock.now();
+  const decoded = input.usages.map(
+    (usage, index) =>
+      oversized(`usages[${index}]`, usage, index, bodyBytes) ?? decodeMeasurement(usage, index, receivedAt),
+  );
+  return acknowledge(decoded, context);
 }
 
 export async function reportEvent(
@@ -38,7 +48,8 @@ export async function reportEvent(
   const facts: EventFact[] = [];
   const rejected: Rejection[] = [];
   for (const [index, event] of events.entries()) {
-    const decoded = oversized(event, index, bodyBytes) ?? decodeEvent(event, index, receivedAt);
+    const decoded =
+      oversized(`events[${index}]`, event, index, bodyBytes) ?? decodeEvent(event, index, receivedAt);
     if (isRejection(decoded)) rejected.push(decoded);
     else facts.push(decoded);
   }
@@ -50,11 +61,9 @@ export async function reportEvent(
 }
 
 async function acknowledge(
-  measurements: readonly unknown[],
+  decoded: readonly (MeasurementFact | Rejection)[],
   { services, bodyBytes }: ApiContext,
 ): Promise<readonly Answer[]> {
-  const receivedAt = services.clock.now();
-  const decoded = measurements.map((measurement, index) => decodeMeasurement(measurement, index, receivedAt));
   const facts = decoded.filter((one): one is MeasurementFact => !isRejection(one));
   const outcomes = facts.length === 0 ? [] : await services.intake.acceptMeasurements(facts, bodyBytes);
   if ('code' in outcomes) throw refusalProblem(outcomes);
@@ -75,13 +84,13 @@ function checkCount(list: string, count: number, countMax: number): void {
   throw new ApiProblem('VALIDATION_ERROR', `${list} holds ${count} items; allowed are 1 to ${countMax}`);
 }
 
-/** An event is never larger than the body that it came in, so most bodies need no measuring. */
-function oversized(event: unknown, index: number, bodyBytes: number): Rejection | undefined {
+/** One of them is never larger than the body that it came in, so most bodies need no measuring. */
+function oversized(name: string, fact: unknown, index: number, bodyBytes: number): Rejection | undefined {
   const { eventBytesMax } = factLimits;
-  if (bodyBytes <= eventBytesMax || !jsonExceeds(event, eventBytesMax)) return undefined;
+  if (bodyBytes <= eventBytesMax || !jsonExceeds(fact, eventBytesMax)) return undefined;
   return {
     index,
     code: 'PAYLOAD_TOO_LARGE',
-    message: `events[${index}] is larger than ${eventBytesMax} bytes`,
+    message: `${name} is larger than ${eventBytesMax} bytes`,
   };
 }

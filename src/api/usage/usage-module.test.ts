@@ -101,7 +101,22 @@ describe('reportUsage', () => {
     ],
     ['an empty customerId', { customerId: '', featureId: 'seats', value: 1 }],
   ])('refuses %s', async (_, input) => {
-    expect(codesOf(await api.ask(reportUsage, { input }))).toEqual(['VALIDATION_ERROR']);
+    const answer = await api.ask(reportUsage, { input });
+    expect(codesOf(answer)).toEqual(['VALIDATION_ERROR']);
+    expect(answer.errors[0]?.message).not.toContain('usages[');
+  });
+
+  it('refuses a measurement larger than 1 MiB', async () => {
+    const input = {
+      customerId: 'acme',
+      featureId: 'seats',
+      value: 1,
+      dimensions: { a: 'x'.repeat(1_100_000) },
+    };
+    expect(codesOf(await api.ask(reportUsage, { input }))).toEqual(['PAYLOAD_TOO_LARGE']);
+    const bulk = await api.ask(reportBulk, { input: { usages: [{ ...input, dimensions: {} }, input] } });
+    expect(codesOf(bulk)).toEqual(['PAYLOAD_TOO_LARGE']);
+    expect(bulk.data).toMatchObject({ reportUsageBulk: [{ customerId: 'acme' }, null] });
   });
 
   it.each(['ACK_PENDING', 'OVERLOADED', 'RATE_LIMITED', 'QUEUE_UNAVAILABLE'] as const)(
@@ -285,6 +300,15 @@ describe('usageHistoryV2', () => {
     ['a zone that does not exist', { timezone: 'Mars/Olympus' }, 'VALIDATION_ERROR'],
     ['an offset for a zone', { timezone: '+01:00' }, 'VALIDATION_ERROR'],
     ['too many intervals', { startDate: '2020-01-01', interval: 'HOUR' }, 'VALIDATION_ERROR'],
+    [
+      'one interval too many, the first and the last of which are parts',
+      {
+        startDate: '2025-01-01T00:30:00Z',
+        endDate: new Date(Date.UTC(2025, 0, 1, 0, 30) + 10_000 * 3_600_000).toISOString(),
+        interval: 'HOUR',
+      },
+      'VALIDATION_ERROR',
+    ],
     ['too many intervals with groupBy', { startDate: '2022-01-01', groupBy: 'x' }, 'VALIDATION_ERROR'],
     ['a start before 1900', { startDate: '1800-01-01', interval: 'MONTH' }, 'VALIDATION_ERROR'],
     ['a dimension without a name', { groupBy: '' }, 'VALIDATION_ERROR'],
@@ -296,7 +320,7 @@ describe('usageHistoryV2', () => {
 describe('measurements', () => {
   const log = `query ($filter: ReportedUsageFilter, $paging: CursorPaging) {
     measurements(filter: $filter, paging: $paging) {
-      pageInfo { hasNextPage endCursor }
+      pageInfo { hasNextPage hasPreviousPage startCursor endCursor }
       edges { node { id kind state resourceId eventName featureId idempotencyKey value timestamp dimensions } } } }`;
 
   it('is walked page by page to its end', async () => {
@@ -335,18 +359,44 @@ describe('measurements', () => {
       from: Date.UTC(2026, 3, 1),
       to: Date.UTC(2026, 4, 1),
       after: null,
+      before: null,
+      end: 'first',
       limit: 20,
     });
   });
 
-  it('is paged forward only', async () => {
-    expect(codesOf(await api.ask(log, { paging: { last: 2 } }))).toEqual(['VALIDATION_ERROR']);
+  it('is walked backward from its end', async () => {
+    api.usage.items = Array.from({ length: 5 }, (_, at) => itemAt(at));
+    const pages: unknown[] = [];
+    for (let before: string | null = null, more = true; more; ) {
+      const answer = dataOf(await api.ask(log, { paging: { last: 2, before } }))['measurements'] as LogAnswer;
+      const { hasNextPage, hasPreviousPage, startCursor } = answer.pageInfo;
+      pages.push([answer.edges.map(({ node }) => node.id), hasNextPage]);
+      [before, more] = [startCursor, hasPreviousPage];
+    }
+    expect(pages).toEqual([
+      [['item-3', 'item-4'], false],
+      [['item-1', 'item-2'], true],
+      [['item-0'], true],
+    ]);
+  });
+
+  it('takes epoch milliseconds for an instant', async () => {
+    dataOf(await api.ask(log, { filter: { from: startOfTests } }));
+    dataOf(await api.ask(`{ measurements(filter: { from: ${startOfTests} }) { edges { cursor } } }`));
+    expect(api.usage.asked.slice(-2)).toMatchObject([{ from: startOfTests }, { from: startOfTests }]);
+    expect(codesOf(await api.ask(log, { filter: { from: 1.5 } }))).toEqual(['VALIDATION_ERROR']);
   });
 });
 
 interface LogAnswer {
   readonly edges: readonly { readonly node: { readonly id: string } }[];
-  readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string };
+  readonly pageInfo: {
+    readonly hasNextPage: boolean;
+    readonly hasPreviousPage: boolean;
+    readonly startCursor: string;
+    readonly endCursor: string;
+  };
 }
 
 function itemAt(at: number): ReportedItem {

@@ -9,11 +9,11 @@ export const usageTypeDefs = /* GraphQL */ `
       input: UsageHistoryV2Input!
     ): UsageHistoryV2
 
-    "The log of reported events and measurements, newest first. It takes \`first\` and \`after\` only."
+    "The log of reported events and measurements, newest first."
     measurements(
       "Only entries that meet every condition given."
       filter: ReportedUsageFilter
-      "Which page of them, forward only."
+      "Which page of them."
       paging: CursorPaging
     ): ReportedUsageConnection
   }
@@ -175,7 +175,7 @@ export const usageTypeDefs = /* GraphQL */ `
   type UsageHistoryV2 {
     "Usage over the whole span."
     totalUsage: Decimal!
-    "The span cut at the ends of usage periods; as one piece when usage is not reset."
+    "The usage of each interval with its bounds, oldest first, whatever it is grouped by."
     periods: [UsageHistoryPeriod!]!
     "Usage by interval, for each value of groupBy; a single series without it."
     series: [UsageHistorySeries!]!
@@ -185,11 +185,11 @@ export const usageTypeDefs = /* GraphQL */ `
     truncated: Boolean!
   }
 
-  "Usage in one usage period."
+  "Usage in one interval."
   type UsageHistoryPeriod {
-    "The start, which is part of the period."
+    "The start, which is part of the interval."
     periodStart: DateTime!
-    "The end, which is not part of the period."
+    "The end, which is not part of the interval."
     periodEnd: DateTime!
     "The usage."
     usage: Decimal!
@@ -261,7 +261,7 @@ export const usageTypeDefs = /* GraphQL */ `
 
   "A place in the log."
   type ReportedUsageEdge {
-    "The place, for \`after\`. It stays valid."
+    "The place, for \`after\` and \`before\`. It stays valid."
     cursor: String!
     "The entry."
     node: ReportedUsage!

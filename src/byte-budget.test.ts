@@ -27,3 +27,15 @@ it('never holds more than its bound, except for one that is larger alone, and le
     }),
   );
 });
+
+it('refuses at once what would go over its bound, or past those who wait', async () => {
+  const budget = new ByteBudget(100);
+  expect([budget.tryTake(60), budget.tryTake(41), budget.tryTake(40)]).toEqual([true, false, true]);
+  expect(budget.taken).toBe(100);
+  const waiting = budget.take(90);
+  budget.give(60);
+  expect(budget.tryTake(10)).toBe(false);
+  budget.give(40);
+  await waiting;
+  expect([budget.tryTake(10), budget.taken]).toEqual([true, 100]);
+});

@@ -1,7 +1,4 @@
-/**
- * Bounds the bytes held at once. Takers wait in the order they came; one that is larger than the whole budget
- * goes alone, since it could never go otherwise.
- */
+/** Bounds the bytes that a process holds at once. Whoever takes some gives the same number back. */
 export class ByteBudget {
   readonly #bytesMax: number;
   readonly #waiting: { readonly bytes: number; readonly resolve: () => void }[] = [];
@@ -15,6 +12,17 @@ export class ByteBudget {
     return this.#taken;
   }
 
+  /** For those who refuse at the bound: false, and nothing taken, when it would go over or others wait already. */
+  tryTake(bytes: number): boolean {
+    if (this.#waiting.length > 0 || this.#taken + bytes > this.#bytesMax) return false;
+    this.#taken += bytes;
+    return true;
+  }
+
+  /**
+   * For those who wait at the bound, in the order they came. One that is larger than the whole budget goes alone,
+   * since it could never go otherwise.
+   */
   take(bytes: number): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push({ bytes, resolve });
