@@ -14,6 +14,10 @@ Roles
   api          GraphQL and the explorer on API_PORT
   clickhouse   the embedded ClickHouse at the address of CLICKHOUSE_URL (default http://127.0.0.1:8123)
 
+Products, features, packages, customers and subscriptions, after the loss of Redis
+  restore                        makes them again in an empty Redis from the change log in ClickHouse; without
+                                 REDIS_URL and CLICKHOUSE_URL in those under DATA_DIR, while \`npm start\` is stopped
+
 Batches that could not be stored, with their content
   dead-letters list              lists them
   dead-letters show BATCH_ID     prints one as JSON
@@ -35,12 +39,13 @@ async function main([word, ...words]: readonly string[]): Promise<void> {
   const read = readConfig(process.env);
   if ('problems' in read) end(1, read.problems.join('\n'));
   else if (word === 'dead-letters') await guarded(() => deadLetters(read.config, words));
+  else if (word === 'restore') await guarded(() => restore(read.config));
   else if (word === 'all') await runToTheEnd(read.config, 'all');
   else if (roleNames.some((name) => name === word)) await runToTheEnd(read.config, word as RoleName);
   else
     end(
       2,
-      `${word ?? 'no word'} is no role; allowed: all, ${roleNames.join(', ')}, dead-letters (see --help)`,
+      `${word ?? 'no word'} is no role; allowed: all, ${roleNames.join(', ')}, dead-letters, restore (see --help)`,
     );
 }
 
@@ -85,6 +90,12 @@ async function startAll(config: Config, log: Logger): Promise<RunningRole> {
 async function deadLetters(config: Config, words: readonly string[]): Promise<void> {
   const { deadLetterCommand } = await import('./dead-letter-command.ts');
   await deadLetterCommand(config, words, print);
+}
+
+async function restore(config: Config): Promise<void> {
+  const { restoreCommand } = await import('./restore-command.ts');
+  const log = makeLogger('restore', config.logLevel);
+  await restoreCommand({ config, log, print, entry: fileURLToPath(import.meta.url) });
 }
 
 /** What stops a start or a command is told in one line: these errors are written for their readers. */

@@ -4,10 +4,13 @@ import {
   addQuantities,
   compareQuantities,
   divideQuantity,
+  multiplyQuantities,
   parseQuantity,
   type Quantity,
   quantityFromClickhouse,
   quantityToText,
+  roundQuantity,
+  roundQuantityUp,
   subtractQuantities,
   zeroQuantity,
 } from './quantity.ts';
@@ -159,3 +162,39 @@ function scaledOf(amount: Quantity): bigint {
     BigInt(whole.replace('-', '') + fraction.padEnd(fractionDigits, '0')) * (whole.startsWith('-') ? -1n : 1n)
   );
 }
+
+describe('roundQuantity and roundQuantityUp', () => {
+  const of = (text: string): Quantity => parseQuantity(text) ?? zeroQuantity;
+
+  it.each([
+    ['1.005', 2, '1.01'],
+    ['1.00499999999999999999', 2, '1'],
+    ['-1.005', 2, '-1.01'],
+    ['2.5', 0, '3'],
+    ['7', 3, '7'],
+  ])('makes %s to %i places %s', (text, places, rounded) => {
+    expect(quantityToText(roundQuantity(of(text), places))).toBe(rounded);
+  });
+
+  it.each([
+    ['1', '1'],
+    [`1.${'0'.repeat(29)}1`, '2'],
+    ['-1.5', '-1'],
+    ['0', '0'],
+  ])('makes %s up to %s', (text, rounded) => {
+    expect(quantityToText(roundQuantityUp(of(text)))).toBe(rounded);
+  });
+});
+
+describe('multiplyQuantities', () => {
+  it('is exact, as integers are', () => {
+    const parts = fc.bigInt({ min: -(10n ** 30n), max: 10n ** 30n });
+    fc.assert(
+      fc.property(parts, parts, (a, b) => {
+        const of = (value: bigint): Quantity => quantityFromClickhouse(`${value}e-20`);
+        const product = multiplyQuantities(of(a), of(b));
+        return compareQuantities(product, quantityFromClickhouse(`${a * b}e-40`)) === 0;
+      }),
+    );
+  });
+});

@@ -45,6 +45,20 @@ export function subtractQuantities(a: Quantity, b: Quantity): Quantity {
   return Exact.sub(a, b) as Quantity;
 }
 
+export function multiplyQuantities(a: Quantity, b: Quantity): Quantity {
+  return Exact.mul(a, b) as Quantity;
+}
+
+/** The least whole number that is not below it. */
+export function roundQuantityUp(quantity: Quantity): Quantity {
+  return quantity.ceil() as Quantity;
+}
+
+/** Half-up, which for negative ones means away from zero. */
+export function roundQuantity(quantity: Quantity, fractionDigits: number): Quantity {
+  return quantity.toDecimalPlaces(fractionDigits, Decimal.ROUND_HALF_UP) as Quantity;
+}
+
 /** The quotient, rounded half-up to 30 digits after the point: the one operation that is not exact. */
 export function divideQuantity(a: Quantity, by: Quantity): Quantity {
   return Exact.div(a, by).toDecimalPlaces(quantityFractionDigits) as Quantity;

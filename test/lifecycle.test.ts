@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, describe, expect, inject, it } from 'vitest';
+import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { alive, descendants, eventually, Installation } from './installation.ts';
 
 const made: Installation[] = [];
@@ -136,6 +136,7 @@ describe('roles alone', () => {
         LOG_LEVEL: 'warn',
       },
     });
+    onTestFinished(() => void child.kill('SIGKILL'));
     const ended = new Promise((resolve) => child.once('exit', resolve));
     await new Promise((resolve) => child.stderr.once('data', resolve));
     child.kill('SIGTERM');

@@ -18,18 +18,33 @@ const production = sources.filter(({ path }) => !path.endsWith('.test.ts') && !p
 const mayImport: Readonly<Record<string, readonly string[]>> = {
   metering: [],
   http: ['metering'],
-  catalog: ['metering'],
-  customers: [],
+  records: [],
+  catalog: ['metering', 'records'],
+  customers: ['records'],
+  subscriptions: ['catalog', 'customers', 'records'],
   queue: ['metering'],
   usage: ['catalog', 'metering', 'store'],
-  // The flush store's port belongs to the worker that it serves.
-  store: ['aggregate', 'catalog', 'metering'],
+  // The flush store's port belongs to the worker that it serves, the change log's to the records.
+  store: ['aggregate', 'catalog', 'metering', 'records'],
   ingest: ['http', 'metering'],
   aggregate: ['catalog', 'customers', 'metering', 'queue'],
-  api: ['catalog', 'customers', 'http', 'metering', 'queue', 'usage'],
+  api: ['catalog', 'customers', 'http', 'metering', 'queue', 'records', 'subscriptions', 'usage'],
   embedded: [],
   // The composition root.
-  app: ['aggregate', 'api', 'catalog', 'customers', 'embedded', 'http', 'ingest', 'queue', 'store', 'usage'],
+  app: [
+    'aggregate',
+    'api',
+    'catalog',
+    'customers',
+    'embedded',
+    'http',
+    'ingest',
+    'queue',
+    'records',
+    'store',
+    'subscriptions',
+    'usage',
+  ],
   '.': [
     'app',
     'aggregate',
@@ -41,7 +56,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'ingest',
     'metering',
     'queue',
+    'records',
     'store',
+    'subscriptions',
     'usage',
   ],
 };
@@ -51,7 +68,7 @@ const ground = new Set([
   'byte-budget.ts',
   'clock.ts',
   'json.ts',
-  'redis-answer.ts',
+  'money.ts',
   'quantity.ts',
   'telemetry.ts',
   'config.ts',
@@ -71,8 +88,8 @@ const adapterNames: Readonly<Record<string, RegExp>> = {
 /** Decides, and does nothing else: no vendor, no clock, no log, no waiting on anything outside. */
 const pureModules = production.filter(
   ({ path }) =>
-    (/^src\/(metering|catalog)\//.test(path) && !path.includes('/redis-')) ||
-    /^src\/(quantity|json)\.ts$/.test(path) ||
+    (/^src\/(metering|catalog|subscriptions)\//.test(path) && !/\/(record|bullmq)-/.test(path)) ||
+    /^src\/(quantity|money|json)\.ts$/.test(path) ||
     path.endsWith('-sql.ts'),
 );
 

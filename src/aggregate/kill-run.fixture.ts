@@ -4,15 +4,17 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { inject, onTestFinished } from 'vitest';
 import type { Feature } from '../catalog/feature.ts';
-import { RedisFeatureCatalog } from '../catalog/redis-feature-catalog.ts';
+import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import type { Customer } from '../customers/customer.ts';
-import { RedisCustomerDirectory } from '../customers/redis-customer-directory.ts';
+import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
 import type { MeasurementFact } from '../metering/facts.ts';
 import { verdicts } from '../metering/identity.ts';
 import { quantityToText } from '../quantity.ts';
 import { closeRedis, openRedis, type RedisConnection } from '../queue/redis-connection.ts';
 import { unaccounted } from '../queue/redis-queue.fixture.ts';
+import type { Audit } from '../records/record-store.ts';
+import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { createTestDatabase, type TestDatabase } from '../store/clickhouse-database.fixture.ts';
 import { ClickhouseUsageReader } from '../usage/clickhouse-usage-reader.ts';
 import {
@@ -83,10 +85,12 @@ export class KillRun {
     const redis = openRedis(inject('redisUrl'), 'worker');
     onTestFinished(() => closeRedis(redis));
     const { namespace } = world.queue.keys;
-    const catalog = new RedisFeatureCatalog(redis, namespace);
-    for (const feature of features) await catalog.create(feature);
-    const customers = new RedisCustomerDirectory(redis, namespace);
-    for (const refId of customerIds) await customers.upsert(refId, () => aCustomer(refId));
+    const records = new RedisRecordStore(redis, namespace);
+    const catalog = new RecordFeatureCatalog(records);
+    for (const feature of features) await catalog.create(feature, audit);
+    const customers = new RecordCustomerDirectory(records);
+    for (const refId of customerIds)
+      await customers.change(refId, audit, () => ({ customer: aCustomer(refId) }));
     const run = new KillRun(dice, database, world, redis);
     await run.#layHistory();
     return run;
@@ -289,9 +293,11 @@ class WorkerProcess {
   }
 }
 
+const audit: Audit = { actor: 'key', traceId: 'trace', operation: 'test', at: 0 };
+
 function aCustomer(refId: string): Customer {
   const unknown = { name: null, email: null, additionalMetaData: null };
-  return { id: refId, refId, ...unknown, createdAt: 0, updatedAt: 0 };
+  return { id: refId, refId, ...unknown, createdAt: 0, updatedAt: 0, archivedAt: null };
 }
 
 function occurrences(decided: Uint8Array, verdict: number): number {

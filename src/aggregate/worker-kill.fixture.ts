@@ -5,12 +5,13 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { RedisFeatureCatalog } from '../catalog/redis-feature-catalog.ts';
+import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { systemClock } from '../clock.ts';
-import { RedisCustomerDirectory } from '../customers/redis-customer-directory.ts';
+import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { openRedis } from '../queue/redis-connection.ts';
 import { queueKeys } from '../queue/redis-keys.ts';
 import { RedisLedger } from '../queue/redis-ledger.ts';
+import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { createClickhouseClient } from '../store/clickhouse-client.ts';
 import { ClickhouseFlushStore } from '../store/clickhouse-flush-store.ts';
 import { makeLogger, makeRegistry } from '../telemetry.ts';
@@ -48,8 +49,8 @@ let visits = 0;
 const worker = new AggregateWorker({
   ledger: new DoomedLedger({ redis, keys: queueKeys(namespace) }),
   store: new ClickhouseFlushStore(createClickhouseClient({ url: clickhouseUrl, database })),
-  catalog: new RedisFeatureCatalog(redis, namespace),
-  customers: new RedisCustomerDirectory(redis, namespace),
+  catalog: new RecordFeatureCatalog(new RedisRecordStore(redis, namespace)),
+  customers: new RecordCustomerDirectory(new RedisRecordStore(redis, namespace)),
   clock: systemClock,
   logger: makeLogger('aggregate', 'error'),
   registry: makeRegistry('aggregate'),

@@ -1,9 +1,14 @@
 /** The API's server on a free port, with real Redis and in-memory stand-ins for what lies behind our own ports. */
 import { randomUUID } from 'node:crypto';
 import { Registry } from 'prom-client';
-import { RedisFeatureCatalog } from '../catalog/redis-feature-catalog.ts';
+import { RecordCatalog } from '../catalog/record-catalog.ts';
+import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { ManualClock } from '../clock.ts';
-import { RedisCustomerDirectory } from '../customers/redis-customer-directory.ts';
+import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
+import type { ChangeEntry } from '../records/change-log.ts';
+import type { RecordStore } from '../records/record-store.ts';
+import { RedisOutbox } from '../records/redis-outbox.ts';
+import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { ApiKeys } from '../http/api-key.ts';
 import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
 import type { EventFact, MeasurementFact } from '../metering/facts.ts';
@@ -18,6 +23,7 @@ import type {
   UsageHistoryQuery,
   UsageReader,
 } from '../usage/usage.ts';
+import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
 import { createApiServer } from './api-server.ts';
 
 export const serverKey = 'server-for-tests';
@@ -95,6 +101,26 @@ export class MemoryUsageReader implements UsageReader {
   }
 }
 
+/** Counts what is asked of Redis. */
+class CountedRecords extends RedisRecordStore {
+  roundTrips = 0;
+
+  override read(...asked: Parameters<RecordStore['read']>): ReturnType<RecordStore['read']> {
+    this.roundTrips += 1;
+    return super.read(...asked);
+  }
+
+  override byId(...asked: Parameters<RecordStore['byId']>): ReturnType<RecordStore['byId']> {
+    this.roundTrips += 1;
+    return super.byId(...asked);
+  }
+
+  override page(...asked: Parameters<RecordStore['page']>): ReturnType<RecordStore['page']> {
+    this.roundTrips += 1;
+    return super.page(...asked);
+  }
+}
+
 export interface ApiAnswer {
   readonly status: number;
   readonly headers: Headers;
@@ -113,6 +139,8 @@ export interface RunningApi {
   readonly intake: MemoryIntake;
   readonly usage: MemoryUsageReader;
   readonly clock: ManualClock;
+  /** Times that records were asked for so far. */
+  roundTrips(): number;
   /** What was logged as an error. */
   readonly logged: readonly unknown[];
   /** POST /graphql with the server's key. */
@@ -122,6 +150,8 @@ export interface RunningApi {
     body: string | Uint8Array<ArrayBuffer>,
     headers?: Readonly<Record<string, string>>,
   ): Promise<ApiAnswer>;
+  /** The changes that wait for the change log. */
+  outbox(): Promise<readonly ChangeEntry[]>;
   stop(): Promise<void>;
 }
 
@@ -130,12 +160,18 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
   const redis = openRedis(redisUrl, 'edge');
   await redisReady(redis, 1_000);
   const namespace = `{api-${randomUUID()}}`;
+  const records = new CountedRecords(redis, namespace);
+  const catalog = new RecordCatalog(records);
+  const outbox = new RedisOutbox(redis, namespace);
   const [intake, usage, clock] = [new MemoryIntake(), new MemoryUsageReader(), new ManualClock(startOfTests)];
   const logged: unknown[] = [];
   const server = createApiServer({
     services: {
-      features: new RedisFeatureCatalog(redis, namespace),
-      customers: new RedisCustomerDirectory(redis, namespace),
+      records,
+      catalog,
+      features: new RecordFeatureCatalog(records),
+      customers: new RecordCustomerDirectory(records),
+      subscriptions: new RecordSubscriptionRegister({ records, catalog, clock }),
       intake,
       usage,
       clock,
@@ -167,6 +203,8 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
     logged,
     send,
     ask: (query, variables) => send(JSON.stringify({ query, variables })),
+    roundTrips: () => records.roundTrips,
+    outbox: async () => (await outbox.take())?.entries ?? [],
     stop: async () => {
       await server.stop();
       await closeRedis(redis);

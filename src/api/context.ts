@@ -1,13 +1,19 @@
+import type { Catalog } from '../catalog/catalog.ts';
 import type { FeatureCatalog } from '../catalog/feature.ts';
 import type { Clock } from '../clock.ts';
 import type { CustomerRegister } from '../customers/customer.ts';
+import type { Audit, RecordStore } from '../records/record-store.ts';
+import type { SubscriptionRegister } from '../subscriptions/subscription-register.ts';
 import type { Intake } from '../metering/intake.ts';
 import type { UsageReader } from '../usage/usage.ts';
 
 /** What resolvers work on: ports only, chosen by the composition root. */
 export interface ApiServices {
+  readonly records: RecordStore;
+  readonly catalog: Catalog;
   readonly features: FeatureCatalog;
   readonly customers: CustomerRegister;
+  readonly subscriptions: SubscriptionRegister;
   readonly intake: Intake;
   readonly usage: UsageReader;
   readonly clock: Clock;
@@ -18,6 +24,8 @@ export interface ApiContext extends Record<PropertyKey, unknown> {
   readonly services: ApiServices;
   /** Bytes of the request's body, which the intake's bounds count. */
   readonly bodyBytes: number;
+  /** Who makes a change by this request, for the change log. `operation` is the mutation's name. */
+  readonly audit: (operation: string) => Audit;
 }
 
 /**

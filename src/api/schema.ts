@@ -3,13 +3,25 @@
  * `schema.graphql` beside this file is the result as text; a test holds it equal to what is served.
  */
 import type { GraphQLSchema } from 'graphql';
+import { couponModule } from './catalog/coupon-module.ts';
 import { featureModule } from './catalog/feature-module.ts';
+import { packageModule } from './catalog/package-module.ts';
+import { productModule } from './catalog/product-module.ts';
 import type { FieldCost } from './context.ts';
 import { customerModule } from './customers/customer-module.ts';
 import { makeExecutableSchema } from './graphql/executable-schema.ts';
+import { subscriptionModule } from './subscriptions/subscription-module.ts';
 import { usageModule } from './usage/usage-module.ts';
 
-const modules = [featureModule, customerModule, usageModule];
+const modules = [
+  productModule,
+  featureModule,
+  packageModule,
+  couponModule,
+  customerModule,
+  subscriptionModule,
+  usageModule,
+];
 
 export const apiSchema: GraphQLSchema = makeExecutableSchema(modules);
 

@@ -1,13 +1,20 @@
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AggregateWorker, type WorkerEnd } from '../aggregate/worker.ts';
-import { RedisFeatureCatalog } from '../catalog/redis-feature-catalog.ts';
+import { RecordCatalog } from '../catalog/record-catalog.ts';
+import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config.ts';
-import { RedisCustomerDirectory } from '../customers/redis-customer-directory.ts';
+import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { RedisLedger } from '../queue/redis-ledger.ts';
+import { OutboxRelay } from '../records/outbox-relay.ts';
+import { RedisOutbox } from '../records/redis-outbox.ts';
+import { RedisRecordStore } from '../records/redis-record-store.ts';
+import { ClickhouseChangeLog } from '../store/clickhouse-change-log.ts';
 import { ClickhouseFlushStore } from '../store/clickhouse-flush-store.ts';
 import { migrateClickhouse } from '../store/migrations.ts';
+import { BullmqTimekeeper } from '../subscriptions/bullmq-timekeeper.ts';
+import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
 import { makeRegistry } from '../telemetry.ts';
 import { type Engines, namespace } from './engines.ts';
 import type { RunningRole } from './running-role.ts';
@@ -17,11 +24,12 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   const registry = makeRegistry('aggregate');
   const redis = engines.redis('worker');
   await migrateClickhouse({ url: clickhouseUrl });
+  const records = new RedisRecordStore(redis, namespace);
   const worker = new AggregateWorker({
     ledger: new RedisLedger({ redis, keys, report: engines.report }),
     store: new ClickhouseFlushStore(clickhouse),
-    catalog: new RedisFeatureCatalog(redis, namespace),
-    customers: new RedisCustomerDirectory(redis, namespace),
+    catalog: new RecordFeatureCatalog(records),
+    customers: new RecordCustomerDirectory(records),
     identities: { windowMs: config.dedupeWindowMs, entriesMax: config.dedupeEntriesMax },
     clock: systemClock,
     logger: log,
@@ -30,7 +38,25 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   engines.onStop(() => worker.stop());
   const heartbeat = setInterval(() => void beat(config), 5_000);
   engines.onStop(async () => clearInterval(heartbeat));
+  const relay = new OutboxRelay({
+    outbox: new RedisOutbox(redis, namespace),
+    changeLog: new ClickhouseChangeLog(clickhouse),
+    logger: log,
+  });
+  engines.onStop(() => relay.stop());
+  const catalog = new RecordCatalog(records);
+  const timekeeper = new BullmqTimekeeper({
+    redis,
+    namespace,
+    time: new RecordSubscriptionRegister({ records, catalog, clock: systemClock }),
+    report: engines.report,
+    intervalMs: 1_000,
+  });
+  engines.onStop(() => timekeeper.stop());
   await worker.start();
+  // Only now does this process own the shard; others that stand by would do the same work a second time.
+  relay.start();
+  await timekeeper.start();
   return { stop: () => engines.stop(), failed: worker.ended().then(refuseToGoOn) };
 }
 

@@ -1,9 +1,14 @@
 import { createApiServer } from '../api/api-server.ts';
 import { watchBooks } from '../books-metrics.ts';
-import { RedisFeatureCatalog } from '../catalog/redis-feature-catalog.ts';
+import { watchOutbox } from '../records/outbox-metrics.ts';
+import { RedisOutbox } from '../records/redis-outbox.ts';
+import { RecordCatalog } from '../catalog/record-catalog.ts';
+import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { systemClock } from '../clock.ts';
-import { RedisCustomerDirectory } from '../customers/redis-customer-directory.ts';
+import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
+import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
+import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
 import { migrateClickhouse } from '../store/migrations.ts';
 import { makeRegistry } from '../telemetry.ts';
 import { ClickhouseUsageReader } from '../usage/clickhouse-usage-reader.ts';
@@ -16,11 +21,16 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   const registry = makeRegistry('api');
   const edge = engines.redis('edge');
   await migrateClickhouse({ url: clickhouseUrl });
-  const features = new RedisFeatureCatalog(edge, namespace);
+  const records = new RedisRecordStore(edge, namespace);
+  const catalog = new RecordCatalog(records);
+  const features = new RecordFeatureCatalog(records);
   const server = createApiServer({
     services: {
+      records,
+      catalog,
       features,
-      customers: new RedisCustomerDirectory(edge, namespace),
+      customers: new RecordCustomerDirectory(records),
+      subscriptions: new RecordSubscriptionRegister({ records, catalog, clock: systemClock }),
       intake: makeIntake(engines, edge, registry),
       usage: new ClickhouseUsageReader(clickhouse, features),
       clock: systemClock,
@@ -31,6 +41,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
     readiness: readiness(engines, edge),
   });
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
+  watchOutbox(registry, new RedisOutbox(edge, namespace));
   await serve(engines, server, config.apiPort, false);
   return engines;
 }

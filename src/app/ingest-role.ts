@@ -1,9 +1,11 @@
 import { watchBooks } from '../books-metrics.ts';
+import { watchOutbox } from '../records/outbox-metrics.ts';
+import { RedisOutbox } from '../records/redis-outbox.ts';
 import { systemClock } from '../clock.ts';
 import { createIngestServer } from '../ingest/ingest-server.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
 import { makeRegistry } from '../telemetry.ts';
-import type { Engines } from './engines.ts';
+import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, readiness, serve } from './front-door.ts';
 import type { RunningRole } from './running-role.ts';
 
@@ -22,6 +24,7 @@ export async function startIngest(engines: Engines): Promise<RunningRole> {
     limits: { drainMs: config.ackTimeoutMs + 5_000 },
   });
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
+  watchOutbox(registry, new RedisOutbox(edge, namespace));
   await serve(engines, server, config.ingestPort, config.ingestProcesses > 1);
   return engines;
 }

@@ -1,14 +1,10 @@
 /** Checks a feature as a caller sends it (facts, section 1.7) and brings it into its one form. */
 import { compareQuantities, parseQuantity, zeroQuantity } from '../quantity.ts';
 import { decodeMeter } from './decode-meter.ts';
+import { descriptionProblem, entityLimits, isGiven, namesProblem, refIdProblem } from './entity-fields.ts';
 import type { Feature, FeatureType, MeterType, UnitTransformation } from './feature.ts';
 
-export const featureLimits = {
-  /** Characters of names and units. */
-  nameLengthMax: 255,
-  descriptionLengthMax: 4_000,
-  enumValuesMax: 500,
-} as const;
+const enumValuesMax = 500;
 
 /** What a caller may say of a new feature; null and absent mean the same. */
 export interface FeatureDraft {
@@ -34,8 +30,6 @@ export interface FeatureDraft {
 export type DecodedFeature =
   | { readonly feature: Omit<Feature, 'id' | 'createdAt' | 'updatedAt'> }
   | { readonly problem: string };
-
-const refIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9_|.-]{0,254}$/;
 
 export function decodeFeature(draft: FeatureDraft): DecodedFeature {
   const problem = textProblem(draft) ?? kindProblem(draft) ?? enumProblem(draft) ?? unitProblem(draft);
@@ -68,10 +62,6 @@ function meterTypeOf(draft: FeatureDraft): MeterType {
 }
 
 function textProblem(draft: FeatureDraft): string | undefined {
-  if (!refIdPattern.test(draft.refId)) {
-    return 'refId must be 1 to 255 characters: letters, digits, _ | . and -, the first one a letter or digit';
-  }
-  const { nameLengthMax, descriptionLengthMax } = featureLimits;
   const names = {
     displayName: draft.displayName,
     featureUnits: draft.featureUnits,
@@ -79,14 +69,7 @@ function textProblem(draft: FeatureDraft): string | undefined {
     'unitTransformation.featureUnits': draft.unitTransformation?.featureUnits,
     'unitTransformation.featureUnitsPlural': draft.unitTransformation?.featureUnitsPlural,
   };
-  for (const [field, text] of Object.entries(names)) {
-    if (isGiven(text) && (text === '' || text.length > nameLengthMax)) {
-      return `${field} must have 1 to ${nameLengthMax} characters`;
-    }
-  }
-  return (draft.description ?? '').length > descriptionLengthMax
-    ? `description is longer than ${descriptionLengthMax} characters`
-    : undefined;
+  return refIdProblem(draft.refId) ?? namesProblem(names) ?? descriptionProblem(draft.description);
 }
 
 function kindProblem(draft: FeatureDraft): string | undefined {
@@ -101,7 +84,7 @@ function kindProblem(draft: FeatureDraft): string | undefined {
 }
 
 function enumProblem(draft: FeatureDraft): string | undefined {
-  const { enumValuesMax, nameLengthMax } = featureLimits;
+  const { nameLengthMax } = entityLimits;
   const values = draft.enumConfiguration ?? [];
   if (draft.featureType !== 'ENUM') {
     return isGiven(draft.enumConfiguration) ? 'enumConfiguration belongs to ENUM features only' : undefined;
@@ -140,8 +123,4 @@ function metadataTexts(
   return Object.values(metadata).every((value) => typeof value === 'string')
     ? (metadata as Readonly<Record<string, string>>)
     : undefined;
-}
-
-function isGiven<T>(value: T | null | undefined): value is T & {} {
-  return value !== null && value !== undefined;
 }

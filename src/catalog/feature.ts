@@ -1,3 +1,4 @@
+import type { Audit } from '../records/record-store.ts';
 import type { Meter } from './meter.ts';
 
 export type FeatureType = 'BOOLEAN' | 'NUMBER' | 'ENUM';
@@ -32,12 +33,23 @@ export interface UnitTransformation {
   readonly featureUnitsPlural: string | null;
 }
 
-/** Where features are kept. Reads may be a second old unless said otherwise. */
+/** Where features are kept. */
 export interface FeatureCatalog {
   /** By `refId` or `id`. */
   feature(id: string): Promise<Feature | undefined>;
   /** All features, oldest first. Bounded: a catalog holds at most 10,000. */
   features(): Promise<readonly Feature[]>;
   /** `exists` when the refId is taken, `full` at the catalog's bound; nothing is changed then. */
-  create(feature: Feature): Promise<'created' | 'exists' | 'full'>;
+  create(feature: Feature, audit: Audit): Promise<'created' | 'exists' | 'full'>;
+  /**
+   * Stores what `change`, which is pure, makes of the newest state; asks it again when somebody else changed the
+   * feature meanwhile. By `refId` or `id`; undefined when there is none. The very same object changes nothing.
+   */
+  update<Problem>(
+    id: string,
+    audit: Audit,
+    change: (existing: Feature) => FeatureChange<Problem>,
+  ): Promise<FeatureChange<Problem> | undefined>;
 }
+
+export type FeatureChange<Problem> = { readonly feature: Feature } | { readonly problem: Problem };

@@ -1,7 +1,19 @@
 import { describe, expect, it } from 'vitest';
-import { changeCustomer, customerFieldsProblem, isCustomerRefId, makeCustomer } from './change-customer.ts';
+import {
+  archivedCustomer,
+  type CustomerChange,
+  customerFieldsProblem,
+  isCustomerRefId,
+  provisionedCustomer,
+  unarchivedCustomer,
+  updatedCustomer,
+} from './change-customer.ts';
+import type { Customer } from './customer.ts';
 
-const acme = makeCustomer('acme', { name: 'Acme', additionalMetaData: { tier: 1 } }, 'id-1', 1_000);
+const acme = customerOf(
+  provisionedCustomer(undefined, 'acme', { name: 'Acme', additionalMetaData: { tier: 1 } }, 'id-1', 1_000),
+) as Customer;
+const notFound = { problem: { code: 'CUSTOMER_NOT_FOUND' } };
 
 describe("a customer's refId", () => {
   it.each(['a', '7', 'customer-9a88b4', 'auth0|42', 'me@example.com', 'a_b.c-d', 'x'.repeat(255)])(
@@ -14,21 +26,69 @@ describe("a customer's refId", () => {
   );
 });
 
-describe('a change of a customer', () => {
-  it('takes given fields, clears null ones and leaves the others', () => {
-    const changed = changeCustomer(acme, { name: null, email: 'a@example.com' }, 2_000);
-    expect(changed).toEqual({ ...acme, name: null, email: 'a@example.com', updatedAt: 2_000 });
-    expect(changeCustomer(acme, { additionalMetaData: null }, 2_000).additionalMetaData).toBeNull();
+describe('provisioning', () => {
+  it('creates, then takes given fields, clears null ones and leaves the others', () => {
+    expect(acme).toEqual({
+      id: 'id-1',
+      refId: 'acme',
+      name: 'Acme',
+      email: null,
+      additionalMetaData: { tier: 1 },
+      createdAt: 1_000,
+      updatedAt: 1_000,
+      archivedAt: null,
+    });
+    const fields = { name: null, email: 'a@example.com' };
+    const changed = { customer: { ...acme, ...fields, updatedAt: 2_000 } };
+    expect(provisionedCustomer(acme, 'acme', fields, 'id-2', 2_000)).toEqual(changed);
+    expect(updatedCustomer(acme, 'acme', fields, 2_000)).toEqual(changed);
+    expect(updatedCustomer(acme, 'acme', { additionalMetaData: null }, 2_000)).toEqual({
+      customer: { ...acme, additionalMetaData: null, updatedAt: 2_000 },
+    });
   });
 
-  it('is none when the fields are as they were', () => {
+  it('changes nothing when the fields are as they were', () => {
     const same = { name: 'Acme', email: null, additionalMetaData: { tier: 1 } };
-    expect(changeCustomer(acme, same, 2_000)).toBe(acme);
-    expect(changeCustomer(acme, {}, 2_000)).toBe(acme);
+    for (const fields of [same, {}]) {
+      expect(customerOf(provisionedCustomer(acme, 'acme', fields, 'id-2', 2_000))).toBe(acme);
+      expect(customerOf(updatedCustomer(acme, 'acme', fields, 2_000))).toBe(acme);
+    }
   });
 
   it('never moves updatedAt back', () => {
-    expect(changeCustomer(acme, { name: 'New' }, 500).updatedAt).toBe(1_000);
+    expect(customerOf(updatedCustomer(acme, 'acme', { name: 'New' }, 500))?.updatedAt).toBe(1_000);
+  });
+});
+
+describe('archiving', () => {
+  const archived = customerOf(archivedCustomer(acme, 'acme', 2_000));
+
+  it('clears name and e-mail', () => {
+    expect(archived).toEqual({ ...acme, name: null, email: null, updatedAt: 2_000, archivedAt: 2_000 });
+    expect(customerOf(archivedCustomer(archived, 'acme', 3_000))).toBe(archived);
+  });
+
+  it('is taken back without name and e-mail', () => {
+    const back = customerOf(unarchivedCustomer(archived, 'acme', 3_000));
+    expect(back).toEqual({ ...acme, name: null, email: null, updatedAt: 3_000 });
+    expect(customerOf(unarchivedCustomer(back, 'acme', 4_000))).toBe(back);
+  });
+
+  it('makes provisioning tell how to get the customer back, and updates find none', () => {
+    expect(provisionedCustomer(archived, 'acme', {}, 'id-2', 3_000)).toEqual({
+      problem: { code: 'DUPLICATE_ENTITY', message: expect.stringContaining('unarchiveCustomer') },
+    });
+    expect(updatedCustomer(archived, 'acme', { name: 'X' }, 3_000)).toMatchObject(notFound);
+  });
+
+  it('needs a customer', () => {
+    for (const change of [
+      archivedCustomer(undefined, 'acme', 1),
+      unarchivedCustomer(undefined, 'acme', 1),
+      updatedCustomer(undefined, 'acme', {}, 1),
+    ]) {
+      expect(change).toMatchObject(notFound);
+    }
   });
 });
 
@@ -50,3 +110,7 @@ describe('the fields of a customer', () => {
       expect(problem).not.toContain(value);
   });
 });
+
+function customerOf(change: CustomerChange): Customer | undefined {
+  return 'customer' in change ? change.customer : undefined;
+}

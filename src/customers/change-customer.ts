@@ -8,6 +8,15 @@ export interface CustomerFields {
   readonly additionalMetaData?: Customer['additionalMetaData'] | undefined;
 }
 
+/** Why a customer cannot be changed so. */
+export interface CustomerProblem {
+  readonly code: 'CUSTOMER_NOT_FOUND' | 'DUPLICATE_ENTITY';
+  readonly message: string;
+}
+
+/** The customer as it is to be; the very same object where nothing changes. */
+export type CustomerChange = { readonly customer: Customer } | { readonly problem: CustomerProblem };
+
 const textLengthMax = 255;
 const refIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9_|.@-]{0,254}$/;
 
@@ -32,14 +41,56 @@ export function customerFieldsProblem(fields: CustomerFields): string | undefine
   return undefined;
 }
 
-/** `id` is a new UUID; `now` epoch ms. */
-export function makeCustomer(refId: string, fields: CustomerFields, id: string, now: number): Customer {
-  const { name = null, email = null, additionalMetaData = null } = fields;
-  return { id, refId, name, email, additionalMetaData, createdAt: now, updatedAt: now };
+/** An upsert: contract, section 5.10. `id` is a UUID for a new customer; `now` epoch ms. */
+export function provisionedCustomer(
+  existing: Customer | undefined,
+  refId: string,
+  fields: CustomerFields,
+  id: string,
+  now: number,
+): CustomerChange {
+  if (existing === undefined) return { customer: newCustomer(refId, fields, id, now) };
+  if (existing.archivedAt !== null) return { problem: archivedProblem(refId) };
+  return { customer: withFields(existing, fields, now) };
 }
 
-/** The customer with the given fields, or the very same object when they change nothing. */
-export function changeCustomer(existing: Customer, fields: CustomerFields, now: number): Customer {
+export function updatedCustomer(
+  existing: Customer | undefined,
+  refId: string,
+  fields: CustomerFields,
+  now: number,
+): CustomerChange {
+  if (existing === undefined || existing.archivedAt !== null) return { problem: notFoundProblem(refId) };
+  return { customer: withFields(existing, fields, now) };
+}
+
+/**
+ * Name and e-mail are gone for good, also after `unarchivedCustomer`: contract, section 5.11. Archiving an
+ * archived customer changes nothing.
+ */
+export function archivedCustomer(existing: Customer | undefined, refId: string, now: number): CustomerChange {
+  if (existing === undefined) return { problem: notFoundProblem(refId) };
+  if (existing.archivedAt !== null) return { customer: existing };
+  const at = Math.max(now, existing.updatedAt);
+  return { customer: { ...existing, name: null, email: null, updatedAt: at, archivedAt: at } };
+}
+
+export function unarchivedCustomer(
+  existing: Customer | undefined,
+  refId: string,
+  now: number,
+): CustomerChange {
+  if (existing === undefined) return { problem: notFoundProblem(refId) };
+  if (existing.archivedAt === null) return { customer: existing };
+  return { customer: { ...existing, updatedAt: Math.max(now, existing.updatedAt), archivedAt: null } };
+}
+
+function newCustomer(refId: string, fields: CustomerFields, id: string, now: number): Customer {
+  const { name = null, email = null, additionalMetaData = null } = fields;
+  return { id, refId, name, email, additionalMetaData, createdAt: now, updatedAt: now, archivedAt: null };
+}
+
+function withFields(existing: Customer, fields: CustomerFields, now: number): Customer {
   const {
     name = existing.name,
     email = existing.email,
@@ -51,4 +102,13 @@ export function changeCustomer(existing: Customer, fields: CustomerFields, now: 
     JSON.stringify(additionalMetaData) === JSON.stringify(existing.additionalMetaData);
   if (unchanged) return existing;
   return { ...existing, name, email, additionalMetaData, updatedAt: Math.max(now, existing.updatedAt) };
+}
+
+function notFoundProblem(refId: string): CustomerProblem {
+  return { code: 'CUSTOMER_NOT_FOUND', message: `no customer has the refId ${JSON.stringify(refId)}` };
+}
+
+function archivedProblem(refId: string): CustomerProblem {
+  const message = `the customer ${JSON.stringify(refId)} is archived; unarchiveCustomer brings it back`;
+  return { code: 'DUPLICATE_ENTITY', message };
 }

@@ -1,3 +1,6 @@
+import type { Audit } from '../records/record-store.ts';
+import type { CustomerChange } from './change-customer.ts';
+
 /** Whom usage is counted for. Billing information is never part of it: see contract, section 5.12. */
 export interface Customer {
   readonly id: string;
@@ -8,6 +11,8 @@ export interface Customer {
   readonly additionalMetaData: Readonly<Record<string, unknown>> | null;
   readonly createdAt: number;
   readonly updatedAt: number;
+  /** Null while the customer is not archived. */
+  readonly archivedAt: number | null;
 }
 
 /** A place in the order of customers: by `createdAt`, then `refId` bytewise. Stays valid for ever. */
@@ -47,24 +52,23 @@ export interface CustomerPage {
   readonly hasPreviousPage: boolean;
 }
 
-/** Where customers are kept. */
+/** Where customers are kept. To all but `change` an archived customer is none. */
 export interface CustomerDirectory {
   customer(refId: string): Promise<Customer | undefined>;
   /** Which of these refIds are provisioned; one round trip however many. */
   existing(refIds: readonly string[]): Promise<ReadonlySet<string>>;
-  /** Creates, or hands the one that is there to `change` and stores its result; atomic per customer. */
-  upsert(refId: string, change: (existing: Customer | undefined) => Customer): Promise<Customer>;
 }
 
 /** What the API needs beyond whether a customer exists. */
 export interface CustomerRegister extends CustomerDirectory {
-  /** As `upsert`, but answers undefined where there is no such customer. */
-  update(refId: string, change: (existing: Customer) => Customer): Promise<Customer | undefined>;
   page(query: CustomerPageQuery): Promise<CustomerPage>;
-}
-
-/** Many writers changed one customer at once, over and over; nothing of this change was stored. */
-export class CustomerContendedError extends Error {
-  readonly code = 'OVERLOADED';
-  readonly retryable = true;
+  /**
+   * Hands the customer over, archived or not, and stores what `decide`, which is pure, makes of it; asks again
+   * when somebody else changed it meanwhile. The very same object changes nothing.
+   */
+  change(
+    refId: string,
+    audit: Audit,
+    decide: (existing: Customer | undefined) => CustomerChange,
+  ): Promise<CustomerChange>;
 }

@@ -29,33 +29,67 @@ interface Part {
  * then the engines end. What was started is stopped again when a later part fails to start.
  */
 export async function startDefault(options: DefaultStartOptions): Promise<Part> {
-  const parts: Part[] = [];
-  const stop = async (): Promise<void> => {
-    for (const part of parts.splice(0).reverse()) await part.stop();
-  };
-  try {
-    await startParts(options, (part) => parts.push(part));
-  } catch (error) {
-    await stop();
-    throw error;
-  }
-  return { stop };
+  const parts = new PartList();
+  await parts.startAll(() => startParts(options, parts.keep));
+  return parts;
 }
 
-async function startParts(options: DefaultStartOptions, keep: (part: Part) => void): Promise<void> {
+/** The installation's Redis and ClickHouse without any role, for a command that works on them. */
+export async function startEngines(options: DefaultStartOptions): Promise<EngineUrls & Part> {
+  const parts = new PartList();
+  const urls = await parts.startAll(() => startEngineParts(options, parts.keep));
+  return { ...urls, stop: () => parts.stop() };
+}
+
+class PartList implements Part {
+  readonly #parts: Part[] = [];
+
+  readonly keep = (part: Part): void => {
+    this.#parts.push(part);
+  };
+
+  async startAll<Result>(start: () => Promise<Result>): Promise<Result> {
+    try {
+      return await start();
+    } catch (error) {
+      await this.stop();
+      throw error;
+    }
+  }
+
+  async stop(): Promise<void> {
+    for (const part of this.#parts.splice(0).reverse()) await part.stop();
+  }
+}
+
+interface EngineUrls {
+  readonly redisUrl: string;
+  readonly clickhouseUrl: string;
+}
+
+async function startEngineParts(
+  options: DefaultStartOptions,
+  keep: (part: Part) => void,
+): Promise<EngineUrls> {
   const { config, print } = options;
   const lock = await lockInstallation(config.dataDir);
   keep({ stop: () => lock.release() });
-  const apiKey = await serverApiKey(config.dataDir, config.serverApiKey);
-
   const step = progressPrinter(print);
   const [redisUrl, clickhouseUrl] = await Promise.all([
     config.redisUrl ?? step('redis-server', startRedis(options, keep)),
     config.clickhouseUrl ?? step('ClickHouse', startClickhouse(options, keep)),
   ]);
+  return { redisUrl, clickhouseUrl };
+}
+
+async function startParts(options: DefaultStartOptions, keep: (part: Part) => void): Promise<void> {
+  const { config, print } = options;
+  const engines = await startEngineParts(options, keep);
+  const apiKey = await serverApiKey(config.dataDir, config.serverApiKey);
+  const step = progressPrinter(print);
   const environment = {
-    REDIS_URL: redisUrl,
-    CLICKHOUSE_URL: clickhouseUrl,
+    REDIS_URL: engines.redisUrl,
+    CLICKHOUSE_URL: engines.clickhouseUrl,
     SERVER_API_KEY: apiKey,
     DATA_DIR: config.dataDir,
     // The lines printed here stand in for what the roles would say at `info` on their way up.

@@ -38,6 +38,11 @@ export class ApiKeys {
   }
 }
 
+/** A key's short name, for the change log: tells keys apart, and nothing of the key. */
+export function keyId(key: string): string {
+  return digestOf(key).toString('hex', 0, 4);
+}
+
 /** `X-API-KEY`, else `Authorization: Bearer`, else (only where the caller allows it) the query's `apiKey`. */
 export function presentedKey(head: RequestHead, options: { readonly queryAllowed?: boolean } = {}): string {
   const header = head.header('x-api-key');

@@ -23,6 +23,8 @@ describe('migrateClickhouse', () => {
     expect(
       await rows('SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name'),
     ).toEqual([
+      { name: 'change_log' },
+      { name: 'customer_personal' },
       { name: 'event_conflicts' },
       { name: 'events' },
       { name: 'measurements' },

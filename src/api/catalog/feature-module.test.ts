@@ -119,6 +119,75 @@ describe('feature', () => {
   });
 });
 
+const updateFeature = `mutation ($input: UpdateFeatureInput!) { updateFeature(input: $input) {
+  refId displayName description meterType updatedAt meter { aggregation { function field } }
+  enumConfiguration { value displayName } unitTransformation { divide } additionalMetaData
+} }`;
+
+describe('updateFeature', () => {
+  it('changes the given fields, the meter included, and leaves the others', async () => {
+    const meter = { aggregation: { function: 'SUM', field: 'bytes' } };
+    const made = { ...calls, refId: 'changing', description: 'old', meter };
+    const created = dataOf(await api.ask(createFeature, { input: made }))['createFeature'] as { id: string };
+    const input = {
+      refId: created.id,
+      description: null,
+      meter: { aggregation: { function: 'COUNT' } },
+      unitTransformation: { divide: 1000 },
+    };
+    expect(dataOf(await api.ask(updateFeature, { input }))['updateFeature']).toMatchObject({
+      refId: 'changing',
+      displayName: 'API calls',
+      description: null,
+      meterType: 'INCREMENTAL',
+      meter: { aggregation: { function: 'COUNT', field: null } },
+      unitTransformation: { divide: '1000' },
+    });
+  });
+
+  it('only adds values of an ENUM feature', async () => {
+    const values = [{ value: 'eu', displayName: 'Europe' }];
+    const made = { refId: 'region', displayName: 'Region', featureType: 'ENUM', enumConfiguration: values };
+    dataOf(await api.ask(createFeature, { input: made }));
+    const more = [
+      { value: 'us', displayName: 'USA' },
+      { value: 'eu', displayName: 'EU' },
+    ];
+    const set = (enumConfiguration: unknown): ReturnType<RunningApi['ask']> =>
+      api.ask(updateFeature, { input: { refId: 'region', enumConfiguration } });
+    expect(dataOf(await set(more))['updateFeature']).toMatchObject({ enumConfiguration: more });
+    expect(codesOf(await set(values))).toEqual(['VALIDATION_ERROR']);
+    expect(codesOf(await set(null))).toEqual(['VALIDATION_ERROR']);
+  });
+
+  it('refuses what createFeature refuses, and features that do not exist', async () => {
+    dataOf(await api.ask(createFeature, { input: { ...calls, refId: 'strict' } }));
+    const faults = [
+      { displayName: null },
+      { displayName: '' },
+      { meter: { aggregation: { function: 'SUM' } } },
+    ];
+    for (const fault of faults) {
+      const answer = await api.ask(updateFeature, { input: { refId: 'strict', ...fault } });
+      expect(codesOf(answer)).toEqual(['VALIDATION_ERROR']);
+    }
+    expect(codesOf(await api.ask(updateFeature, { input: { refId: 'none' } }))).toEqual([
+      'FEATURE_NOT_FOUND',
+    ]);
+  });
+});
+
+describe('archiveFeature', () => {
+  it('suspends the feature, once and for all', async () => {
+    dataOf(await api.ask(createFeature, { input: { ...calls, refId: 'ending' } }));
+    const archive = 'mutation { archiveFeature(input: { refId: "ending" }) { featureStatus } }';
+    expect(dataOf(await api.ask(archive))).toEqual({ archiveFeature: { featureStatus: 'SUSPENDED' } });
+    expect(dataOf(await api.ask(archive))).toEqual({ archiveFeature: { featureStatus: 'SUSPENDED' } });
+    const late = await api.ask(updateFeature, { input: { refId: 'ending', description: 'x' } });
+    expect(codesOf(late)).toEqual(['VALIDATION_ERROR']);
+  });
+});
+
 describe('features', () => {
   const list = `query ($filter: FeatureFilter, $paging: CursorPaging, $sorting: [FeatureSort!]) {
     features(filter: $filter, paging: $paging, sorting: $sorting) {

@@ -1,6 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import type { CatalogProblem } from '../../catalog/catalog-problem.ts';
 import { decodeFeature, type FeatureDraft } from '../../catalog/decode-feature.ts';
-import type { Feature, FeatureType, MeterType } from '../../catalog/feature.ts';
+import {
+  archiveFeature as archived,
+  changeFeature,
+  type FeatureFields,
+} from '../../catalog/feature-changes.ts';
+import type { Feature, FeatureChange, FeatureType, MeterType } from '../../catalog/feature.ts';
 import { ApiProblem, featureNotFound } from '../api-problem.ts';
 import type { ApiContext, ApiModule } from '../context.ts';
 import {
@@ -14,28 +20,26 @@ import {
   type Place,
 } from '../graphql/connection.ts';
 import { metadataOf } from '../graphql/metadata.ts';
+import { catalogProblem, changedMetadata, type Input, type NameArguments, nameOf } from './catalog-call.ts';
 import { featureTypeDefs } from './feature-schema.ts';
 
 export const featureModule: ApiModule = {
   typeDefs: featureTypeDefs,
   resolvers: {
     Query: { feature, features },
-    Mutation: { createFeature },
+    Mutation: { createFeature, updateFeature, archiveFeature },
   },
   costs: {
     'Query.feature': { weight: 10 },
     'Query.features': { weight: 50, items: pageSizeOf },
     'Mutation.createFeature': { weight: 50 },
+    'Mutation.updateFeature': { weight: 50 },
+    'Mutation.archiveFeature': { weight: 50 },
   },
 };
 
-async function feature(
-  _: unknown,
-  { id, refId }: { readonly id?: string | null; readonly refId?: string | null },
-  { services }: ApiContext,
-): Promise<Feature> {
-  const name = refId ?? id;
-  if (name === null || name === undefined) throw new ApiProblem('VALIDATION_ERROR', 'refId is required');
+async function feature(_: unknown, names: NameArguments, { services }: ApiContext): Promise<Feature> {
+  const name = nameOf(names);
   const found = await services.features.feature(name);
   if (found === undefined) throw featureNotFound(name);
   return found;
@@ -74,20 +78,55 @@ async function features(
 
 async function createFeature(
   _: unknown,
-  { input }: { readonly input: FeatureDraft },
-  { services }: ApiContext,
+  { input }: Input<FeatureDraft>,
+  { services, audit }: ApiContext,
 ): Promise<Feature> {
   const decoded = decodeFeature({ ...input, additionalMetaData: metadataOf(input.additionalMetaData) });
   if ('problem' in decoded) throw new ApiProblem('VALIDATION_ERROR', decoded.problem);
   const now = services.clock.now();
   const created: Feature = { id: randomUUID(), ...decoded.feature, createdAt: now, updatedAt: now };
-  const outcome = await services.features.create(created);
+  const outcome = await services.features.create(created, audit('createFeature'));
   if (outcome === 'created') return created;
   if (outcome === 'full') {
     throw new ApiProblem('VALIDATION_ERROR', 'the catalog holds as many features as it can');
   }
   const message = `a feature has the refId ${JSON.stringify(created.refId)} already`;
   throw new ApiProblem('DUPLICATE_ENTITY', message);
+}
+
+async function updateFeature(
+  _: unknown,
+  { input: { refId, ...input } }: Input<FeatureInput>,
+  context: ApiContext,
+): Promise<Feature> {
+  const fields = { ...input, additionalMetaData: changedMetadata(input.additionalMetaData) };
+  return changed('updateFeature', refId, context, (existing, now) => changeFeature(existing, fields, now));
+}
+
+interface FeatureInput extends Omit<FeatureFields, 'additionalMetaData'> {
+  readonly refId: string;
+  readonly additionalMetaData?: unknown;
+}
+
+async function archiveFeature(
+  _: unknown,
+  { input: { refId } }: Input<{ readonly refId: string }>,
+  context: ApiContext,
+): Promise<Feature> {
+  return changed('archiveFeature', refId, context, (existing, now) => ({ feature: archived(existing, now) }));
+}
+
+async function changed(
+  operation: string,
+  name: string,
+  { services, audit }: ApiContext,
+  decide: (existing: Feature, now: number) => FeatureChange<CatalogProblem>,
+): Promise<Feature> {
+  const now = services.clock.now();
+  const outcome = await services.features.update(name, audit(operation), (existing) => decide(existing, now));
+  if (outcome === undefined) throw featureNotFound(name);
+  if ('problem' in outcome) throw catalogProblem(outcome.problem);
+  return outcome.feature;
 }
 
 function placeOf({ createdAt, refId }: Feature): Place {

@@ -28,6 +28,24 @@ export const featureTypeDefs = /* GraphQL */ `
       "The feature."
       input: CreateFeatureInput!
     ): Feature
+
+    """
+    Changes the given fields of a feature and leaves the others. A changed meter counts anew whatever events are
+    kept. What kind of feature it is never changes, and values of an ENUM feature are only added.
+    """
+    updateFeature(
+      "Which feature, and the fields that change."
+      input: UpdateFeatureInput!
+    ): Feature
+
+    """
+    Archives a feature, which makes it SUSPENDED: it is granted to nobody, and no package can grant it or charge for
+    it anew. Its usage is counted on. Doing it again changes nothing.
+    """
+    archiveFeature(
+      "Which feature."
+      input: ArchiveFeatureInput!
+    ): Feature
   }
 
   "Something that plans can grant and, when it is metered, usage can be counted of."
@@ -227,6 +245,34 @@ export const featureTypeDefs = /* GraphQL */ `
     meter: MeterInput
     "The caller's own data: an object of strings, at most 16 KiB of JSON."
     additionalMetaData: JSON
+  }
+
+  "Fields of a feature to change. An absent field stays as it is; null clears it."
+  input UpdateFeatureInput {
+    "The feature's refId or UUID."
+    refId: String!
+    "The name that people see, 1 to 255 characters. It cannot be cleared."
+    displayName: String
+    "What the feature is, at most 4,000 characters."
+    description: String
+    "What one of it is called, 1 to 255 characters."
+    featureUnits: String
+    "What several of it are called, 1 to 255 characters."
+    featureUnitsPlural: String
+    "All values of an ENUM feature: those that it has, and new ones. Names may change."
+    enumConfiguration: [FeatureEnumValueInput!]
+    "How counted units become those that are shown and billed; for metered features only."
+    unitTransformation: UnitTransformationInput
+    "How raw events become usage; for metered features only. Null: the application reports usage itself."
+    meter: MeterInput
+    "The caller's own data: an object of strings, at most 16 KiB of JSON. It replaces what was there."
+    additionalMetaData: JSON
+  }
+
+  "Names the feature to archive."
+  input ArchiveFeatureInput {
+    "The feature's refId or UUID."
+    refId: String!
   }
 
   "A value that an ENUM feature can have."

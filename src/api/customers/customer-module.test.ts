@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { codesOf, dataOf, type RunningApi, startApi, startOfTests } from '../api.fixture.ts';
+import { codesOf, dataOf, type RunningApi, serverKey, startApi, startOfTests } from '../api.fixture.ts';
 
 let api: RunningApi;
 
@@ -118,6 +119,55 @@ describe('updateOneCustomer', () => {
     expect(codesOf(await api.ask(update, { input: { name: 'X' } }))).toEqual(['VALIDATION_ERROR']);
     const two = { customerId: 'a', refId: 'b', name: 'X' };
     expect(codesOf(await api.ask(update, { input: two }))).toEqual(['VALIDATION_ERROR']);
+  });
+});
+
+describe('archiveCustomer', () => {
+  const archive = `mutation ($input: ArchiveCustomerInput!) { archiveCustomer(input: $input) { ${fields} } }`;
+  const unarchive = `mutation ($input: UnarchiveCustomerInput!) { unarchiveCustomer(input: $input) { ${fields} } }`;
+  const input = { customerId: 'leaving' };
+  const listed = `{ customers(filter: { customerId: { eq: "leaving" } }) { totalCount edges { node { id } } } }`;
+  const question = '{ getCustomerByRefId(input: { customerId: "leaving" }) { id } }';
+
+  it('erases name and e-mail, and hides the customer until it is taken back, without them', async () => {
+    const before = await provisioned({ ...input, name: 'Leaving', email: 'leaving@example.com' });
+    const nameless = { ...before, name: null, email: null, updatedAt: expect.anything() };
+    expect(dataOf(await api.ask(archive, { input }))).toEqual({ archiveCustomer: nameless });
+    expect(codesOf(await api.ask(question))).toEqual(['CUSTOMER_NOT_FOUND']);
+    expect(dataOf(await api.ask(listed))).toEqual({ customers: { totalCount: 0, edges: [] } });
+    const changed = await api.ask(update, { input: { ...input, name: 'X' } });
+    expect(codesOf(changed)).toEqual(['CUSTOMER_NOT_FOUND']);
+
+    const again = await api.ask(provision, { input: { ...input, name: 'X' } });
+    expect(codesOf(again)).toEqual(['DUPLICATE_ENTITY']);
+    expect(again.errors[0]?.message).toContain('unarchiveCustomer');
+
+    expect(dataOf(await api.ask(unarchive, { input }))).toEqual({ unarchiveCustomer: nameless });
+    expect(dataOf(await api.ask(question))).toEqual({ getCustomerByRefId: { id: before['id'] } });
+    expect(dataOf(await api.ask(unarchive, { input }))).toEqual({ unarchiveCustomer: nameless });
+  });
+
+  it('needs a customer', async () => {
+    const unknown = { customerId: 'nobody' };
+    expect(codesOf(await api.ask(archive, { input: unknown }))).toEqual(['CUSTOMER_NOT_FOUND']);
+    expect(codesOf(await api.ask(unarchive, { input: unknown }))).toEqual(['CUSTOMER_NOT_FOUND']);
+  });
+});
+
+describe('the change log', () => {
+  it('is told which key changed what by which request, and never the key', async () => {
+    const answer = await api.ask(provision, { input: { customerId: 'audited', name: 'Audited Name' } });
+    dataOf(answer);
+    const entries = await api.outbox();
+    const entry = entries.find(({ writes }) => writes[0]?.key === 'audited');
+    expect(entry?.audit).toEqual({
+      actor: createHash('sha256').update(serverKey).digest('hex').slice(0, 8),
+      traceId: answer.headers.get('X-Trace-Id'),
+      operation: 'provisionCustomer',
+      at: api.clock.now(),
+    });
+    expect(JSON.stringify(entries)).not.toContain(serverKey);
+    expect(JSON.stringify(entries)).not.toContain('Audited Name');
   });
 });
 

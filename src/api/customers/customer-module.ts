@@ -1,11 +1,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import {
-  changeCustomer,
+  type CustomerChange,
   type CustomerFields,
   customerFieldsProblem,
   customerRefIdRule,
   isCustomerRefId,
-  makeCustomer,
+  provisionedCustomer,
+  unarchivedCustomer,
+  updatedCustomer,
 } from '../../customers/change-customer.ts';
 import type { Customer, CustomerFilter, CustomerPlace } from '../../customers/customer.ts';
 import { ApiProblem, customerNotFound } from '../api-problem.ts';
@@ -20,13 +22,14 @@ import {
   pagingOf,
 } from '../graphql/connection.ts';
 import { metadataOf } from '../graphql/metadata.ts';
+import { archiveWithSubscriptions } from './archive-customer.ts';
 import { customerTypeDefs } from './customer-schema.ts';
 
 export const customerModule: ApiModule = {
   typeDefs: customerTypeDefs,
   resolvers: {
     Query: { getCustomerByRefId, customers },
-    Mutation: { provisionCustomer, updateOneCustomer },
+    Mutation: { provisionCustomer, updateOneCustomer, archiveCustomer, unarchiveCustomer },
     Customer: { customerId: (customer: Customer) => customer.refId },
   },
   costs: {
@@ -34,6 +37,8 @@ export const customerModule: ApiModule = {
     'Query.customers': { weight: 50, items: pageSizeOf },
     'Mutation.provisionCustomer': { weight: 50 },
     'Mutation.updateOneCustomer': { weight: 50 },
+    'Mutation.archiveCustomer': { weight: 100 },
+    'Mutation.unarchiveCustomer': { weight: 50 },
   },
 };
 
@@ -66,42 +71,31 @@ async function getCustomerByRefId(
 async function provisionCustomer(
   _: unknown,
   { input }: Input<CustomerFieldsInput & { readonly customerId?: string | null }>,
-  { services }: ApiContext,
+  context: ApiContext,
 ): Promise<unknown> {
   const fields = fieldsOf(input);
   const { customerId } = input;
   const customer =
     customerId === undefined || customerId === null
-      ? await provisionUnnamed(fields, services)
-      : await provisionNamed(checkedRefId(customerId), fields, services);
+      ? await provisionUnnamed(fields, context)
+      : await provisionNamed(checkedRefId(customerId), fields, context);
   return { customer, subscription: null, entitlements: [], subscriptionDecisionStrategy: null };
 }
 
-async function provisionNamed(
-  refId: string,
-  fields: CustomerFields,
-  { customers: register, clock }: ApiContext['services'],
-): Promise<Customer> {
+function provisionNamed(refId: string, fields: CustomerFields, context: ApiContext): Promise<Customer> {
   const id = randomUUID();
-  return register.upsert(refId, (existing) => {
-    const now = clock.now();
-    return existing === undefined
-      ? makeCustomer(refId, fields, id, now)
-      : changeCustomer(existing, fields, now);
-  });
+  return changed(refId, 'provisionCustomer', context, (existing, now) =>
+    provisionedCustomer(existing, refId, fields, id, now),
+  );
 }
 
 /** Made names are short, so one may be taken: that customer is left as it is, and another name is tried. */
-async function provisionUnnamed(
-  fields: CustomerFields,
-  { customers: register, clock }: ApiContext['services'],
-): Promise<Customer> {
+async function provisionUnnamed(fields: CustomerFields, context: ApiContext): Promise<Customer> {
   const id = randomUUID();
   for (let attempt = 0; attempt < 20; attempt += 1) {
     const refId = `customer-${randomBytes(3).toString('hex')}`;
-    const stored = await register.upsert(
-      refId,
-      (existing) => existing ?? makeCustomer(refId, fields, id, clock.now()),
+    const stored = await changed(refId, 'provisionCustomer', context, (existing, now) =>
+      existing === undefined ? provisionedCustomer(existing, refId, fields, id, now) : { customer: existing },
     );
     if (stored.id === id) return stored;
   }
@@ -111,15 +105,46 @@ async function provisionUnnamed(
 async function updateOneCustomer(
   _: unknown,
   { input }: Input<CustomerFieldsInput & CustomerNameInput>,
-  { services }: ApiContext,
+  context: ApiContext,
 ): Promise<Customer> {
   const refId = refIdOf(input);
   const fields = fieldsOf(input);
-  const customer = await services.customers.update(refId, (existing) =>
-    changeCustomer(existing, fields, services.clock.now()),
+  return changed(refId, 'updateOneCustomer', context, (existing, now) =>
+    updatedCustomer(existing, refId, fields, now),
   );
-  if (customer === undefined) throw customerNotFound(refId);
-  return customer;
+}
+
+async function archiveCustomer(
+  _: unknown,
+  { input }: Input<CustomerNameInput & { readonly cancelSubscriptions?: boolean | null }>,
+  { services, audit }: ApiContext,
+): Promise<Customer> {
+  const request = { refId: refIdOf(input), cancelSubscriptions: input.cancelSubscriptions === true };
+  return archiveWithSubscriptions(services, request, audit('archiveCustomer'));
+}
+
+async function unarchiveCustomer(
+  _: unknown,
+  { input }: Input<CustomerNameInput>,
+  context: ApiContext,
+): Promise<Customer> {
+  const refId = refIdOf(input);
+  return changed(refId, 'unarchiveCustomer', context, (existing, now) =>
+    unarchivedCustomer(existing, refId, now),
+  );
+}
+
+async function changed(
+  refId: string,
+  operation: string,
+  { services, audit }: ApiContext,
+  decide: (existing: Customer | undefined, now: number) => CustomerChange,
+): Promise<Customer> {
+  const change = await services.customers.change(refId, audit(operation), (existing) =>
+    decide(existing, services.clock.now()),
+  );
+  if ('customer' in change) return change.customer;
+  throw new ApiProblem(change.problem.code, change.problem.message);
 }
 
 interface CustomersArguments {

@@ -35,6 +35,23 @@ export const customerTypeDefs = /* GraphQL */ `
       "Which customer, and the fields that change."
       input: UpdateCustomerInput!
     ): Customer
+
+    """
+    Archives a customer: name and e-mail are erased wherever they are kept, and no list, query or answer shows the
+    customer any more. A customer with a paid subscription is refused unless it is to be cancelled. Usage stays
+    counted. Invoices in an integrated billing system are left alone. The error
+    CUSTOMER_NOT_FOUND when there is no such customer.
+    """
+    archiveCustomer(
+      "Which customer."
+      input: ArchiveCustomerInput!
+    ): Customer
+
+    "Shows an archived customer again. Its name and e-mail are not brought back."
+    unarchiveCustomer(
+      "Which customer."
+      input: UnarchiveCustomerInput!
+    ): Customer
   }
 
   "Whom usage is counted for."
@@ -84,16 +101,6 @@ export const customerTypeDefs = /* GraphQL */ `
     subscriptionDecisionStrategy: String
   }
 
-  "A customer's subscription to a plan."
-  type CustomerSubscription {
-    "The UUID that Tollgate gave."
-    id: ID!
-    "The subscription's name, the caller's own or a made one."
-    refId: String!
-    "The same as \`refId\`."
-    subscriptionId: String!
-  }
-
   "What a customer may use of a feature."
   type Entitlement {
     "Whether the customer may use the feature now."
@@ -114,6 +121,24 @@ export const customerTypeDefs = /* GraphQL */ `
     email: String
     "The caller's own data: a JSON object of at most 16 KiB that replaces what was there; null clears it."
     additionalMetaData: JSON
+  }
+
+  "Names the customer to archive."
+  input ArchiveCustomerInput {
+    "The customer's refId. Either this or \`refId\` is required."
+    customerId: String
+    "The same as \`customerId\`."
+    refId: String
+    "Cancels the customer's paid subscriptions at once. Without it a customer who has one is not archived."
+    cancelSubscriptions: Boolean = false
+  }
+
+  "Names the customer to show again."
+  input UnarchiveCustomerInput {
+    "The customer's refId. Either this or \`refId\` is required."
+    customerId: String
+    "The same as \`customerId\`."
+    refId: String
   }
 
   "Names one customer."

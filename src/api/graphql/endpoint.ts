@@ -21,7 +21,7 @@ import {
 } from 'graphql-http';
 import type { Logger } from '../../telemetry.ts';
 import { Counter, type Registry } from 'prom-client';
-import { type ApiKeys, presentedKey } from '../../http/api-key.ts';
+import { type ApiKeys, keyId, presentedKey } from '../../http/api-key.ts';
 import {
   type HttpRequest,
   type PlainResponse,
@@ -33,6 +33,7 @@ import {
 import { problemKinds } from '../../http/problems.ts';
 import { parseJson, parseJsonBytes } from '../../json.ts';
 import type { ProblemCode } from '../../metering/facts.ts';
+import type { Audit } from '../../records/record-store.ts';
 import type { ApiContext, ApiServices, FieldCost } from '../context.ts';
 import { answerError, problemError } from './answer-errors.ts';
 import { DocumentReader, type ReadyDocument } from './documents.ts';
@@ -105,7 +106,7 @@ export class GraphqlEndpoint {
   async #answer(request: HttpRequest): Promise<PlainResponse> {
     const call: Call = {
       traceId: request.traceId,
-      context: { services: this.#options.services, bodyBytes: request.body.length },
+      context: this.#contextOf(request),
       keyInQuery: presentedKey(request) === '',
       operation: 'none',
       code: 'OK',
@@ -121,6 +122,18 @@ export class GraphqlEndpoint {
     });
     this.#operations.inc({ operation: call.operation, code: call.code });
     return plainOf(completed(response, call));
+  }
+
+  #contextOf(request: HttpRequest): ApiContext {
+    const { services } = this.#options;
+    const { traceId, body } = request;
+    const audit = (operation: string): Audit => ({
+      actor: keyId(presentedKey(request)),
+      traceId,
+      operation,
+      at: services.clock.now(),
+    });
+    return { services, bodyBytes: body.length, audit };
   }
 
   /** What is to be executed, or the errors that refuse it. */

@@ -5,7 +5,7 @@ import type { Migration } from '../migrations.ts';
  *
  * Engine: MergeTree. Identities are checked before the insert, and an insert that is repeated is dropped by its
  * token, so merging needs to drop nothing: ReplacingMergeTree halved the sustained insert rate, and reading
- * with FINAL costs 1.5–2 times a plain read. The token is remembered for the last 10,000 inserts of a partition;
+ * with FINAL costs 1.5–2 times a plain read. The token is remembered for the last 10,000 parts of the table;
  * a flush is one insert and the next one starts only when it is done, so one would do.
  *
  * Key: (customer_id, event_name, timestamp). Usage is always asked of one customer, nearly always of one event

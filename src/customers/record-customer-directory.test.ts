@@ -2,16 +2,27 @@ import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { Redis } from 'ioredis';
 import { afterAll, beforeEach, describe, expect, inject, it } from 'vitest';
+import type { Audit } from '../records/record-store.ts';
+import { RedisRecordStore } from '../records/redis-record-store.ts';
+import {
+  archivedCustomer,
+  type CustomerFields,
+  unarchivedCustomer,
+  updatedCustomer,
+} from './change-customer.ts';
 import type { Customer, CustomerFilter, CustomerPageQuery } from './customer.ts';
-import { RedisCustomerDirectory } from './redis-customer-directory.ts';
+import { RecordCustomerDirectory } from './record-customer-directory.ts';
 
 const redis = new Redis(inject('redisUrl'));
+const audit: Audit = { actor: 'key', traceId: 'trace', operation: 'test', at: 1 };
 let namespace: string;
-let directory: RedisCustomerDirectory;
+let records: RedisRecordStore;
+let directory: RecordCustomerDirectory;
 
 beforeEach(() => {
   namespace = `{customers-${randomUUID()}}`;
-  directory = new RedisCustomerDirectory(redis, namespace);
+  records = new RedisRecordStore(redis, namespace);
+  directory = new RecordCustomerDirectory(records);
 });
 
 afterAll(async () => {
@@ -20,30 +31,33 @@ afterAll(async () => {
 
 describe('one customer', () => {
   it('is created, found and changed', async () => {
-    const created = await directory.upsert('acme', () => customerCalled('acme', 1));
+    const created = customerCalled('acme', 1);
+    await store(created);
     expect(await directory.customer('acme')).toEqual(created);
-    const changed = await directory.upsert('acme', (existing) => ({
-      ...expectDefined(existing),
-      name: 'Acme',
-    }));
-    expect(changed).toEqual({ ...created, name: 'Acme' });
-    expect(await directory.customer('acme')).toEqual(changed);
+    const changed = await update('acme', { name: 'Acme' });
+    expect(changed).toEqual({ customer: { ...created, name: 'Acme' } });
+    expect(await directory.customer('acme')).toEqual({ ...created, name: 'Acme' });
     expect(await directory.customer('other')).toBeUndefined();
   });
 
-  it('is not made by an update', async () => {
-    expect(await directory.update('acme', (existing) => existing)).toBeUndefined();
-    expect(await directory.existing(['acme'])).toEqual(new Set());
+  it('is left as it is where the change is refused or none', async () => {
+    await store(customerCalled('acme', 1));
+    const before = await records.read([{ kind: 'customer', key: 'acme' }]);
+    const problem = { code: 'CUSTOMER_NOT_FOUND', message: 'no' } as const;
+    expect(await directory.change('acme', audit, () => ({ problem }))).toEqual({ problem });
+    await update('acme', {});
+    expect(await records.read([{ kind: 'customer', key: 'acme' }])).toEqual(before);
   });
 
   it('keeps every one of 50 changes made at once', async () => {
-    await directory.upsert('acme', () => customerCalled('acme', 1));
+    await store(customerCalled('acme', 1));
     await Promise.all(
       Array.from({ length: 50 }, (_, index) =>
-        directory.update('acme', (existing) => ({
-          ...existing,
-          additionalMetaData: { ...existing.additionalMetaData, [`field-${index}`]: index },
-        })),
+        directory.change('acme', audit, (found) => {
+          const existing = expectDefined(found);
+          const additionalMetaData = { ...existing.additionalMetaData, [`field-${index}`]: index };
+          return { customer: { ...existing, additionalMetaData } };
+        }),
       ),
     );
     const metadata = expectDefined(await directory.customer('acme')).additionalMetaData;
@@ -55,11 +69,10 @@ describe('one customer', () => {
   it('is created once by many that provision it at once', async () => {
     const ids = await Promise.all(
       Array.from({ length: 20 }, async (_, index) => {
-        const stored = await directory.upsert(
-          'acme',
-          (existing) => existing ?? customerCalled('acme', index),
-        );
-        return stored.id;
+        const stored = await directory.change('acme', audit, (existing) => ({
+          customer: existing ?? customerCalled('acme', index),
+        }));
+        return 'customer' in stored ? stored.customer.id : undefined;
       }),
     );
     expect(new Set(ids).size).toBe(1);
@@ -67,10 +80,44 @@ describe('one customer', () => {
   });
 });
 
+describe('an archived customer', () => {
+  const filters = [
+    {},
+    { refId: 'acme' },
+    { name: 'Acme' },
+    { email: 'a@example.com' },
+    { createdFrom: 0, createdBefore: 100 },
+  ];
+
+  beforeEach(async () => {
+    await store({ ...customerCalled('acme', 1), name: 'Acme', email: 'a@example.com' });
+  });
+
+  const archive = (): Promise<unknown> =>
+    directory.change('acme', audit, (existing) => archivedCustomer(existing, 'acme', 2));
+
+  it('is in no list, no question and no answer', async () => {
+    for (const filter of filters) expect(await refIdsOf(filter)).toEqual(['acme']);
+    await archive();
+    expect(await directory.customer('acme')).toBeUndefined();
+    expect(await directory.existing(['acme'])).toEqual(new Set());
+    for (const filter of filters) expect(await refIdsOf(filter)).toEqual([]);
+  });
+
+  it('comes back without name and e-mail', async () => {
+    await archive();
+    await directory.change('acme', audit, (existing) => unarchivedCustomer(existing, 'acme', 3));
+    expect(await directory.customer('acme')).toMatchObject({ name: null, email: null, archivedAt: null });
+    expect(await directory.existing(['acme'])).toEqual(new Set(['acme']));
+    expect(await refIdsOf({})).toEqual(['acme']);
+    expect(await refIdsOf({ email: 'a@example.com' })).toEqual([]);
+  });
+});
+
 describe('which customers exist', () => {
   it('is answered for many at once, repeated ones included', async () => {
-    await directory.upsert('a', () => customerCalled('a', 1));
-    await directory.upsert('b', () => customerCalled('b', 0));
+    await store(customerCalled('a', 1));
+    await store(customerCalled('b', 0));
     expect(await directory.existing(['a', 'x', 'b', 'a'])).toEqual(new Set(['a', 'b']));
     expect(await directory.existing([])).toEqual(new Set());
   });
@@ -95,12 +142,12 @@ describe('a page of customers', () => {
 
   it('follows a customer whose e-mail changes', async () => {
     await store({ ...customerCalled('a', 10), email: 'old@example.com' });
-    await directory.update('a', (existing) => ({ ...existing, email: 'new@example.com' }));
+    await update('a', { email: 'new@example.com' });
     expect(await refIdsOf({ email: 'old@example.com' })).toEqual([]);
     expect(await refIdsOf({ email: 'new@example.com' })).toEqual(['a']);
-    await directory.update('a', (existing) => ({ ...existing, email: null }));
+    await update('a', { email: null });
     expect(await refIdsOf({ email: 'new@example.com' })).toEqual([]);
-    expect(await redis.keys(`${namespace}*email*`)).toEqual([]);
+    expect(await redis.keys(`${namespace}*:email:*`)).toEqual([]);
   });
 
   it('names no e-mail in a key', async () => {
@@ -170,11 +217,16 @@ function customerCalled(refId: string, createdAt: number): Customer {
     additionalMetaData: null,
     createdAt,
     updatedAt: createdAt,
+    archivedAt: null,
   };
 }
 
 async function store(customer: Customer): Promise<void> {
-  await directory.upsert(customer.refId, () => customer);
+  await directory.change(customer.refId, audit, () => ({ customer }));
+}
+
+function update(refId: string, fields: CustomerFields): Promise<unknown> {
+  return directory.change(refId, audit, (existing) => updatedCustomer(existing, refId, fields, 0));
 }
 
 async function refIdsOf(filter: Partial<CustomerFilter>): Promise<string[]> {

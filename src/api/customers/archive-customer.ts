@@ -1,0 +1,83 @@
+/**
+ * Archiving a customer beside whatever happens to the customer's subscriptions meanwhile: contract, section 5.11.
+ * A subscription that bills is cancelled only where the caller said so, and none is left behind, as the customer
+ * is archived only if the subscriptions are still those that were looked at.
+ */
+import { archivedCustomer, type CustomerChange } from '../../customers/change-customer.ts';
+import { customerOf, customerRef, customerWrite } from '../../customers/customer-record.ts';
+import type { Customer } from '../../customers/customer.ts';
+import { changeRecords } from '../../records/change-records.ts';
+import { type Audit, RecordsOverloadedError } from '../../records/record-store.ts';
+import { bookRef, bookRewrite } from '../../subscriptions/subscription-record.ts';
+import type { Subscription } from '../../subscriptions/subscription.ts';
+import { ApiProblem, customerNotFound } from '../api-problem.ts';
+import type { ApiServices } from '../context.ts';
+
+export interface ArchiveRequest {
+  readonly refId: string;
+  readonly cancelSubscriptions: boolean;
+}
+
+const attemptsMax = 20;
+
+const cancellation = {
+  time: 'IMMEDIATE',
+  endDate: null,
+  action: 'REVOKE_ENTITLEMENTS',
+  prorate: null,
+} as const;
+
+export async function archiveWithSubscriptions(
+  services: ApiServices,
+  { refId, cancelSubscriptions }: ArchiveRequest,
+  audit: Audit,
+): Promise<Customer> {
+  const { subscriptions, records } = services;
+  for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+    const [record] = await records.read([customerRef(refId)]);
+    if (record === undefined) throw customerNotFound(refId);
+    const billing = (await subscriptions.live(refId)).filter(bills);
+    const [book] = await records.read([bookRef(refId)]);
+    if (billing.length > 0 && !cancelSubscriptions) throw stillBilled(billing);
+    if (billing.length === 0) {
+      const archived = await archiveBeside(services, refId, book?.version ?? 0, audit);
+      if (archived !== 'stale') return archived;
+    }
+    // What cannot be cancelled, as it ended meanwhile, is not among them when they are looked at again.
+    for (const subscription of billing) await subscriptions.cancel(subscription.refId, cancellation, audit);
+  }
+  throw new RecordsOverloadedError(
+    'the subscriptions of the customer change all the time; send this one again',
+  );
+}
+
+async function archiveBeside(
+  { records, clock }: ApiServices,
+  refId: string,
+  bookVersion: number,
+  audit: Audit,
+): Promise<Customer | 'stale'> {
+  const refs = [customerRef(refId), bookRef(refId)];
+  const { result } = await changeRecords<CustomerChange | 'stale'>(records, refs, audit, ([record, book]) => {
+    if ((book?.version ?? 0) !== bookVersion) return { writes: [], result: 'stale' };
+    const existing = customerOf(record);
+    const change = archivedCustomer(existing, refId, clock.now());
+    if ('problem' in change || change.customer === existing) return { writes: [], result: change };
+    const archived = customerWrite(change.customer, record?.version ?? 0);
+    return { writes: [archived, bookRewrite(refId, book)], result: change };
+  });
+  if (result === 'stale') return result;
+  if ('customer' in result) return result.customer;
+  throw new ApiProblem(result.problem.code, result.problem.message);
+}
+
+/** Now or, for a trial or one that has not started, later. */
+function bills({ pricingType }: Subscription): boolean {
+  return pricingType === 'PAID' || pricingType === 'CUSTOM';
+}
+
+function stillBilled(billing: readonly Subscription[]): ApiProblem {
+  const names = billing.map(({ refId }) => JSON.stringify(refId)).join(', ');
+  const message = `the customer has paid subscriptions (${names}); cancel them first, or set cancelSubscriptions`;
+  return new ApiProblem('VALIDATION_ERROR', message);
+}

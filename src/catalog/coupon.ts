@@ -1,0 +1,20 @@
+/** A discount that customers and subscriptions can have (facts, section 1.10). */
+
+export interface Coupon {
+  readonly id: string;
+  /** The caller's name; never changes. */
+  readonly refId: string;
+  readonly name: string;
+  readonly description: string | null;
+  readonly type: 'FIXED' | 'PERCENTAGE';
+  /** An exact decimal above 0 and up to 100; PERCENTAGE only. */
+  readonly percentOff: string | null;
+  /** Exact decimals above 0 in major units, one for each currency (ISO 4217, small letters); FIXED only. */
+  readonly amountsOff: readonly { readonly amount: string; readonly currency: string }[] | null;
+  /** Null for ever. */
+  readonly durationInMonths: number | null;
+  readonly status: 'ACTIVE' | 'ARCHIVED';
+  readonly additionalMetaData: Readonly<Record<string, unknown>> | null;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+}

@@ -1,0 +1,80 @@
+/**
+ * The outbox in Redis: the stream that commits append to, and the batch that is on its way to the change log.
+ * What a batch holds is fixed in Redis before it is first handed out, and nothing else is handed out before it is
+ * done. So a batch that is taken again, after a crash or by two processes, is the same batch with the same token.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import type { ChangeEntry, ChangeWrite, Outbox, OutboxBatch, PersonalText } from './change-log.ts';
+import { type RecordKeys, recordKeys } from './record-keys.ts';
+import { personalKind, type RecordKind } from './record-kinds.ts';
+import { doneScript, personalScript, takeScript } from './record-scripts.ts';
+import type { Audit } from './record-store.ts';
+
+const entriesPerBatchMax = 500;
+
+/** A batch is closed by the entry that takes it past this; ClickHouse keeps 250 MB as one block. */
+const batchBytesMax = 8 * 1_048_576;
+
+export class RedisOutbox implements Outbox {
+  readonly #redis: Redis;
+  readonly #keys: RecordKeys;
+
+  constructor(redis: Redis, namespace: string) {
+    this.#redis = redis;
+    this.#keys = recordKeys(namespace);
+  }
+
+  async take(): Promise<OutboxBatch | undefined> {
+    const { outbox, outboxBatch } = this.#keys;
+    const bounds = [entriesPerBatchMax, batchBytesMax];
+    const reply = await this.#redis.eval(takeScript, 2, outbox, outboxBatch, randomUUID(), ...bounds);
+    const [token, entries] = reply as [token: string | null, entries: readonly RawEntry[]];
+    return token === null ? undefined : { token, entries: entries.map(entryOf) };
+  }
+
+  async personal(keys: readonly string[]): Promise<readonly PersonalText[]> {
+    const { records, personal } = this.#keys.of(personalKind);
+    const reply = await this.#redis.eval(personalScript, 2, records, personal, ...keys);
+    const [lines, contents] = reply as [(string | null)[], (string | null)[]];
+    return keys.map((key, at) => ({
+      key,
+      version: Number(lines[at]?.slice(0, lines[at]?.indexOf('\n')) ?? 0),
+      content: contents[at] ?? '',
+    }));
+  }
+
+  async done(token: string): Promise<void> {
+    const { outbox, outboxBatch } = this.#keys;
+    await this.#redis.eval(doneScript, 2, outbox, outboxBatch, token);
+  }
+
+  size(): Promise<number> {
+    return this.#redis.xlen(this.#keys.outbox);
+  }
+
+  async forget(): Promise<void> {
+    // The append-only file keeps every command until it is rewritten. A Redis without one keeps none, and one that
+    // does not let us ask is its operator's to look after.
+    const persistence = await this.#redis.info('persistence').catch(() => '');
+    if (persistence.includes('aof_enabled:1')) await this.#redis.bgrewriteaof().catch(() => undefined);
+  }
+}
+
+type RawEntry = [id: string, fields: readonly string[]];
+
+/** Fields as the commit script wrote them: commit, audit, then six for each write. */
+function entryOf([id, fields]: RawEntry): ChangeEntry {
+  const [commit = '', audit = '', ...writes] = fields.filter((_, at) => at % 2 === 1);
+  return {
+    id,
+    commit,
+    audit: JSON.parse(audit) as Audit,
+    writes: Array.from({ length: writes.length / 6 }, (_, at) => writeOf(writes.slice(at * 6, at * 6 + 6))),
+  };
+}
+
+function writeOf(values: readonly string[]): ChangeWrite {
+  const [kind = '', key = '', version = '', before = '', after = '', indexes = ''] = values;
+  return { kind: kind as RecordKind, key, version: Number(version), before, after, indexes };
+}

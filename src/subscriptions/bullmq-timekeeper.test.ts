@@ -1,0 +1,114 @@
+import { randomUUID } from 'node:crypto';
+import { closeRedis, openRedis } from '../queue/redis-connection.ts';
+import { afterAll, describe, expect, inject, it, vi } from 'vitest';
+import type { Package } from '../catalog/package.ts';
+import { ManualClock } from '../clock.ts';
+import { RedisOutbox } from '../records/redis-outbox.ts';
+import { RedisRecordStore } from '../records/redis-record-store.ts';
+import { BullmqTimekeeper } from './bullmq-timekeeper.ts';
+import { dayMs, makePlan, makeProduct, published, trialOf } from './life-cycle.fixture.ts';
+import { RecordSubscriptionRegister } from './record-subscription-register.ts';
+import { subscriptionOf, subscriptionRef } from './subscription-record.ts';
+
+const redis = openRedis(inject('redisUrl'), 'worker');
+const customers = Array.from({ length: 130 }, (_, at) => `customer-${at}`);
+
+afterAll(async () => {
+  await closeRedis(redis);
+});
+
+describe('the timekeeper', () => {
+  it('carries out what is due, once, though two run, and though nobody ran when it was due', async () => {
+    const namespace = `{time-${randomUUID()}}`;
+    const records = new RedisRecordStore(redis, namespace);
+    const clock = new ManualClock(published + dayMs);
+    const register = await registerOf(records, clock);
+    for (const customerId of customers) await subscribe(register, customerId);
+    clock.advance(30 * dayMs);
+    const reported: Error[] = [];
+    const report = (error: Error): void => void reported.push(error);
+    const keepers = [1, 2].map(
+      () => new BullmqTimekeeper({ redis, namespace, time: register, report, intervalMs: 20 }),
+    );
+    await Promise.all(keepers.map((keeper) => keeper.start()));
+    await vi.waitFor(async () => expect(await statuses(records)).toEqual(new Set(['EXPIRED'])), {
+      timeout: 10_000,
+    });
+    const again = await register.settleDue(1_000);
+    await Promise.all(keepers.map((keeper) => keeper.stop()));
+    expect(again).toBe(0);
+    expect(reported).toEqual([]);
+    const entries = await allEntries(new RedisOutbox(redis, namespace));
+    expect(entries.filter((actor) => actor === 'system')).toHaveLength(customers.length);
+  });
+
+  it('may be stopped before it starts, and twice', async () => {
+    const time = { settleDue: () => Promise.resolve(0) };
+    const namespace = `{time-${randomUUID()}}`;
+    const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, intervalMs: 20 });
+    await keeper.stop();
+    await keeper.start();
+    await keeper.stop();
+    await expect(keeper.stop()).resolves.toBeUndefined();
+  });
+});
+
+async function registerOf(
+  records: RedisRecordStore,
+  clock: ManualClock,
+): Promise<RecordSubscriptionRegister> {
+  const plan = makePlan('gold', 'app', trialOf(7, 'CANCEL_SUBSCRIPTION'));
+  const audit = { actor: 'test', traceId: 'trace', operation: 'set up', at: clock.now() };
+  const writes = customers.map((key) => {
+    const body = { id: randomUUID(), refId: key, name: null, email: null, archivedAt: null };
+    return { kind: 'customer', key, expectedVersion: 0, body } as const;
+  });
+  await records.commit(writes, audit);
+  const catalog = {
+    package: (name: string): Promise<Package | undefined> =>
+      Promise.resolve(name === plan.refId ? plan : undefined),
+    product: (name: string) => Promise.resolve(makeProduct(name)),
+  };
+  return new RecordSubscriptionRegister({ records, catalog, clock });
+}
+
+async function subscribe(register: RecordSubscriptionRegister, customerId: string): Promise<void> {
+  const outcome = await register.provision(
+    {
+      refId: `of-${customerId}`,
+      customerId,
+      planId: 'gold',
+      resourceId: null,
+      billingCountryCode: null,
+
+      startDate: null,
+      skipTrial: false,
+      trialOverride: null,
+      scheduleStrategy: null,
+      billingCycleAnchor: 'UNCHANGED',
+      cancellationDate: null,
+      additionalMetaData: null,
+      billingPeriod: null,
+      addons: null,
+      billableFeatures: null,
+      unitQuantity: null,
+    },
+    { actor: 'test', traceId: 'trace', operation: 'provision', at: 0 },
+  );
+  expect(outcome).toMatchObject({ subscription: { status: 'IN_TRIAL' } });
+}
+
+async function statuses(records: RedisRecordStore): Promise<ReadonlySet<string | undefined>> {
+  const found = await records.read(customers.map((customerId) => subscriptionRef(`of-${customerId}`)));
+  return new Set(found.map((record) => subscriptionOf(record)?.status));
+}
+
+/** Who made the changes that the outbox holds. */
+async function allEntries(outbox: RedisOutbox): Promise<readonly string[]> {
+  const actors: string[] = [];
+  for (let batch = await outbox.take(); batch !== undefined; batch = await outbox.take()) {
+    actors.push(...batch.entries.map(({ audit }) => audit.actor));
+    await outbox.done(batch.token);
+  }
+  return actors;
+}

@@ -1,0 +1,68 @@
+/**
+ * Keeps the time of subscriptions going when nobody asks for them: a BullMQ job scheduler makes one job every so
+ * often, however many processes run, and each job carries out what is due. Whoever misses a job loses nothing: what
+ * is due stays in the index of books until it is carried out, as of the instant that it was due, and commits are
+ * checked by version, so that two at once carry it out once.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { Queue, Worker } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { SubscriptionTime } from './subscription-register.ts';
+
+export interface TimekeeperOptions {
+  /** One that waits for Redis without end; stays the caller's to close. */
+  readonly redis: Redis;
+  readonly namespace: string;
+  readonly time: SubscriptionTime;
+  readonly report: (error: Error) => void;
+  /** Between two looks; how late something happens that nobody asks for. */
+  readonly intervalMs: number;
+}
+
+const queueName = 'subscription-time';
+
+/** Customers whose time is carried out before the next look at what is due. */
+const customersPerStep = 100;
+
+/** How long stopping waits for Redis. */
+const stopMsMax = 2_000;
+
+export class BullmqTimekeeper {
+  readonly #options: TimekeeperOptions;
+  #queue: Queue | undefined;
+  #worker: Worker | undefined;
+  #stopped = false;
+
+  constructor(options: TimekeeperOptions) {
+    this.#options = options;
+  }
+
+  /** Does nothing once it was stopped, which may happen while whoever starts it waits for Redis. */
+  async start(): Promise<void> {
+    if (this.#stopped) return;
+    const { redis: connection, namespace: prefix, report, intervalMs } = this.#options;
+    this.#queue = new Queue(queueName, { connection, prefix, streams: { events: { maxLen: 100 } } });
+    this.#queue.on('error', report);
+    const template = { name: 'advance', opts: { removeOnComplete: true, removeOnFail: true } };
+    await this.#queue.upsertJobScheduler('advance', { every: intervalMs }, template);
+    if (this.#stopped) return;
+    this.#worker = new Worker(queueName, () => this.#carryOut(), { connection, prefix });
+    this.#worker.on('error', report);
+    // What failed stays due, and the next job tries it again.
+    this.#worker.on('failed', (_job, error) => report(error));
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    const closed = Promise.all([this.#worker?.close(), this.#queue?.close()]).then(() => undefined);
+    // Redis is away: nothing was promised that could be lost.
+    await Promise.race([closed.catch(this.#options.report), delay(stopMsMax, undefined, { ref: false })]);
+  }
+
+  async #carryOut(): Promise<void> {
+    let settled = customersPerStep;
+    while (settled === customersPerStep && !this.#stopped) {
+      settled = await this.#options.time.settleDue(customersPerStep);
+    }
+  }
+}

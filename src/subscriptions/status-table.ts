@@ -1,0 +1,95 @@
+/**
+ * What may happen to a subscription in each status, and which status follows. A status or an operation without
+ * its cell does not compile.
+ */
+import type { SubscriptionStatus } from './subscription.ts';
+
+export type TimedOperation = 'start' | 'startTrial' | 'convertTrial' | 'expireTrial' | 'executeUpdate';
+export type RequestedOperation = 'update' | 'moveTrialEnd' | 'scheduleCancellation' | 'takeBackUpdates';
+/** Asked for, or due. */
+export type Operation = TimedOperation | RequestedOperation | 'cancel';
+
+/** The status that follows, or why it cannot be. */
+type Cell = { readonly next: SubscriptionStatus } | { readonly refusal: string };
+
+export const statusTable: Readonly<Record<SubscriptionStatus, Readonly<Record<Operation, Cell>>>> = {
+  NOT_STARTED: {
+    start: { next: 'ACTIVE' },
+    startTrial: { next: 'IN_TRIAL' },
+    convertTrial: { refusal: 'its trial has not started' },
+    expireTrial: { refusal: 'its trial has not started' },
+    executeUpdate: { refusal: 'what it starts with is changed at once' },
+    update: { next: 'NOT_STARTED' },
+    moveTrialEnd: { next: 'NOT_STARTED' },
+    scheduleCancellation: { next: 'NOT_STARTED' },
+    takeBackUpdates: { next: 'NOT_STARTED' },
+    cancel: { next: 'CANCELED' },
+  },
+  IN_TRIAL: {
+    start: { refusal: 'it has started' },
+    startTrial: { refusal: 'it has started' },
+    convertTrial: { next: 'ACTIVE' },
+    expireTrial: { next: 'EXPIRED' },
+    executeUpdate: { refusal: 'a trial is changed at once' },
+    update: { next: 'IN_TRIAL' },
+    moveTrialEnd: { next: 'IN_TRIAL' },
+    scheduleCancellation: { next: 'IN_TRIAL' },
+    takeBackUpdates: { next: 'IN_TRIAL' },
+    cancel: { next: 'CANCELED' },
+  },
+  ACTIVE: {
+    start: { refusal: 'it has started' },
+    startTrial: { refusal: 'it has started' },
+    convertTrial: { refusal: 'it is not in trial' },
+    expireTrial: { refusal: 'it is not in trial' },
+    executeUpdate: { next: 'ACTIVE' },
+    update: { next: 'ACTIVE' },
+    moveTrialEnd: { refusal: 'it is not in trial' },
+    scheduleCancellation: { next: 'ACTIVE' },
+    takeBackUpdates: { next: 'ACTIVE' },
+    cancel: { next: 'CANCELED' },
+  },
+  PAYMENT_PENDING: {
+    start: { refusal: 'its payment is pending' },
+    startTrial: { refusal: 'its payment is pending' },
+    convertTrial: { refusal: 'it is not in trial' },
+    expireTrial: { refusal: 'it is not in trial' },
+    executeUpdate: { refusal: 'its payment is pending' },
+    update: { refusal: 'its payment is pending' },
+    moveTrialEnd: { refusal: 'it is not in trial' },
+    scheduleCancellation: { refusal: 'its payment is pending; it can be cancelled at once only' },
+    takeBackUpdates: { next: 'PAYMENT_PENDING' },
+    cancel: { next: 'CANCELED' },
+  },
+  CANCELED: allRefused('it is cancelled'),
+  EXPIRED: allRefused('its trial has ended'),
+};
+
+/** Why the operation cannot be, or undefined when it can. */
+export function refusalOf(status: SubscriptionStatus, operation: Operation): string | undefined {
+  const cell = statusTable[status][operation];
+  return 'refusal' in cell ? cell.refusal : undefined;
+}
+
+/** Throws where the table refuses: whoever calls has asked `refusalOf`, or knows the status. */
+export function statusAfter(status: SubscriptionStatus, operation: Operation): SubscriptionStatus {
+  const cell = statusTable[status][operation];
+  if ('refusal' in cell) throw new Error(`${operation} does not happen to ${status}: ${cell.refusal}`);
+  return cell.next;
+}
+
+function allRefused(refusal: string): Readonly<Record<Operation, Cell>> {
+  const cell = { refusal };
+  return {
+    start: cell,
+    startTrial: cell,
+    convertTrial: cell,
+    expireTrial: cell,
+    executeUpdate: cell,
+    update: cell,
+    moveTrialEnd: cell,
+    scheduleCancellation: cell,
+    takeBackUpdates: cell,
+    cancel: cell,
+  };
+}

@@ -1,0 +1,73 @@
+import type { CatalogProblem } from '../catalog/catalog-problem.ts';
+import type { PricingType } from '../catalog/package.ts';
+import type { Audit } from '../records/record-store.ts';
+import type { CancellationRequest } from './cancel.ts';
+import type { ProvisionRequest } from './provision.ts';
+import type { Subscription, SubscriptionStatus } from './subscription.ts';
+import type { UpdateRequest } from './update.ts';
+
+/**
+ * Where subscriptions are kept. Everything it answers is as of now: what time has done since the last change is
+ * carried out first. A name of a subscription is its refId or its id; plans and add-ons, too, may be named by id.
+ */
+export interface SubscriptionRegister {
+  subscription(name: string): Promise<Subscription | undefined>;
+  /** Those of a customer that have not ended, the oldest first. */
+  live(customerId: string): Promise<readonly Subscription[]>;
+  page(query: SubscriptionPageQuery): Promise<SubscriptionPage>;
+  provision(request: NewSubscription, audit: Audit): Promise<SubscriptionOutcome>;
+  update(name: string, request: UpdateRequest, audit: Audit): Promise<SubscriptionOutcome>;
+  cancel(name: string, request: CancellationRequest, audit: Audit): Promise<SubscriptionOutcome>;
+  takeBackUpdates(name: string, audit: Audit): Promise<SubscriptionOutcome>;
+}
+
+/** The refId is made when it is null. */
+export type NewSubscription = Omit<ProvisionRequest, 'refId' | 'id'> & { readonly refId: string | null };
+
+export type SubscriptionOutcome =
+  | { readonly subscription: Subscription }
+  | { readonly problem: CatalogProblem };
+
+/** What time does, for whoever keeps it going. */
+export interface SubscriptionTime {
+  /** Carries out what is due, for at most so many customers; answers for how many it did. */
+  settleDue(customersMax: number): Promise<number>;
+}
+
+/** Conditions, all of which must hold; null sets none. Names are refIds. */
+export interface SubscriptionFilter {
+  readonly refId: string | null;
+  readonly customerId: string | null;
+  readonly status: SubscriptionStatus | null;
+  readonly planId: string | null;
+  readonly productId: string | null;
+  readonly resourceId: string | null;
+  readonly pricingType: PricingType | null;
+}
+
+/** A place in the order of `createdAt`, then refId. Stays valid for ever. */
+export interface SubscriptionPlace {
+  readonly createdAt: number;
+  readonly refId: string;
+}
+
+export interface SubscriptionPageQuery {
+  readonly filter: SubscriptionFilter;
+  /** Epoch ms, inclusive and exclusive; null sets no bound. */
+  readonly createdFrom: number | null;
+  readonly createdBefore: number | null;
+  readonly order: 'oldest-first' | 'newest-first';
+  readonly after: SubscriptionPlace | null;
+  readonly before: SubscriptionPlace | null;
+  readonly end: 'first' | 'last';
+  /** 1–1,000. */
+  readonly limit: number;
+}
+
+export interface SubscriptionPage {
+  readonly subscriptions: readonly Subscription[];
+  /** Subscriptions that meet the conditions, on whatever page. */
+  readonly totalCount: number;
+  readonly hasNextPage: boolean;
+  readonly hasPreviousPage: boolean;
+}
