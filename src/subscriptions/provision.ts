@@ -77,7 +77,7 @@ function makeSubscription(
   const { planId, billingCountryCode, cancellationDate } = request;
   const refusal = requestProblem(request);
   if (refusal !== undefined) return { problem: invalid(refusal) };
-  const found = findPlan(offers.package(planId), planId, now);
+  const found = findPlan(offers.package(planId), planId, offers, now);
   if ('problem' in found) return found;
   const { plan, version } = found;
   const { content, versionNumber: planVersion } = version;
@@ -154,12 +154,14 @@ function requestProblem(request: ProvisionRequest): string | undefined {
 function findPlan(
   plan: Package | undefined,
   planId: string,
+  offers: Offers,
   now: number,
 ): { readonly plan: Package; readonly version: PackageVersion } | { readonly problem: CatalogProblem } {
   if (plan?.type !== 'PLAN') return { problem: notFound('plan', planId) };
-  const version = plan.status === 'ARCHIVED' ? undefined : versionAt(plan, now);
+  const isArchived = plan.status === 'ARCHIVED' || offers.product(plan.productId)?.status === 'ARCHIVED';
+  const version = isArchived ? undefined : versionAt(plan, now);
   if (version !== undefined) return { plan, version };
-  const state = plan.status === 'ARCHIVED' ? 'is archived' : 'has no published version: publish it first';
+  const state = isArchived ? 'is archived' : 'has no published version: publish it first';
   return { problem: { code: 'PLAN_NOT_FOUND', message: `the plan ${JSON.stringify(planId)} ${state}` } };
 }
 

@@ -109,6 +109,7 @@ describe('provisionSubscriptionV2', () => {
     ['CUSTOMER_NOT_FOUND', { customerId: 'nobody', planId: 'free' }],
     ['PLAN_NOT_FOUND', { customerId: 'refused', planId: 'none' }],
     ['PLAN_NOT_FOUND', { customerId: 'refused', planId: 'draft' }],
+    ['PLAN_NOT_FOUND', { customerId: 'refused', planId: 'of-archived-product' }],
     ['ADDON_NOT_FOUND', { customerId: 'refused', planId: 'free', addons: [{ addonId: 'none' }] }],
     ['VALIDATION_ERROR', { customerId: 'refused', planId: 'seats', billingPeriod: 'ANNUALLY' }],
     ['VALIDATION_ERROR', { customerId: 'refused', planId: 'seats', unitQuantity: 0 }],
@@ -455,6 +456,11 @@ async function makeCatalog(on = api): Promise<void> {
   for (const refId of ['plan-revvenu-basic', 'free', 'seats', 'trial', 'versioned', 'site']) {
     await publish(refId, on);
   }
+  await run('createProduct', { refId: 'former', displayName: 'Former' });
+  await plan('of-archived-product', 'Former', 'former');
+  await run('setPackagePricing', { packageId: 'of-archived-product', pricingType: 'FREE' });
+  await publish('of-archived-product', on);
+  await run('archiveProduct', { refId: 'former' });
 }
 
 async function publish(packageId: string, on = api): Promise<void> {
