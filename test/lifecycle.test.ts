@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest';
-import { alive, descendants, eventually, Installation } from './installation.ts';
+import { alive, commandLine, descendants, eventually, Installation } from './installation.ts';
 
 const made: Installation[] = [];
 
@@ -91,6 +91,34 @@ describe('npm start', () => {
     expect(second.code).toBe(1);
     expect(second.output.trim().split('\n')).toHaveLength(1);
     expect(second.output).toMatch(/already runs/);
+  });
+
+  it('refuses a port that another program has in one line that names the setting', async () => {
+    const tollgate = await installation();
+    await tollgate.start();
+    const other = await installation();
+    const taken = new URL(tollgate.ingestUrl).port;
+    const settings = { DATA_DIR: other.folder, API_PORT: new URL(other.apiUrl).port, INGEST_PORT: taken };
+    const { code, output } = await run(['all'], settings);
+    expect(code).toBe(1);
+    const problem = output.trim().split('\n').at(-1);
+    expect(problem).toBe(
+      `INGEST_PORT: cannot listen on 127.0.0.1:${taken}: another program listens there already`,
+    );
+  });
+
+  it('lets several processes of a role serve one port', async () => {
+    const tollgate = await installation({ INGEST_PROCESSES: '2' });
+    await tollgate.start();
+    const ingest = descendants(tollgate.pid).filter((pid) => commandLine(pid).includes('main.js ingest'));
+    expect(ingest).toHaveLength(2);
+    const event = { customerId: 'acme', eventName: 'call', idempotencyKey: 'one' };
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, () => tollgate.send('/api/v1/events', event, { connection: 'close' })),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 20 }, () => 202));
+    await tollgate.settled();
+    expect(await tollgate.metric('tollgate_events', 'state="stored"')).toBe(1);
   });
 
   it('keeps keys, e-mails and event content out of its logs', async () => {

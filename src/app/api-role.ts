@@ -42,6 +42,6 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   });
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
   watchOutbox(registry, new RedisOutbox(edge, namespace));
-  await serve(engines, server, config.apiPort, false);
+  await serve(engines, server, config.apiPort);
   return engines;
 }

@@ -28,14 +28,10 @@ export function makeIntake(engines: Engines, edge: Redis, registry: Registry): B
   return intake;
 }
 
-export async function serve(
-  engines: Engines,
-  server: HttpServer,
-  port: number,
-  shared: boolean,
-): Promise<void> {
+/** Shared: several processes of a role may listen on its one port, and the kernel shares connections out (Linux). */
+export async function serve(engines: Engines, server: HttpServer, port: number): Promise<void> {
   engines.onStop(() => server.stop());
-  await server.listen(engines.config.host, port, { shared });
+  await server.listen(engines.config.host, port, { shared: true });
   engines.log.info({ port }, 'listening');
 }
 

@@ -25,6 +25,6 @@ export async function startIngest(engines: Engines): Promise<RunningRole> {
   });
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
   watchOutbox(registry, new RedisOutbox(edge, namespace));
-  await serve(engines, server, config.ingestPort, config.ingestProcesses > 1);
+  await serve(engines, server, config.ingestPort);
   return engines;
 }

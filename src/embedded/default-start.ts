@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Config } from '../config.ts';
 import type { Logger } from '../telemetry.ts';
 import { type ChildRole, startChildRole } from './child-role.ts';
-import { freePort, keptSecret, lockInstallation, serverApiKey } from './installation.ts';
+import { freePort, keptSecret, lockInstallation, requireFreePort, serverApiKey } from './installation.ts';
 import { type RedisServer, startRedisServer } from './redis-server.ts';
 import { welcome } from './welcome.ts';
 
@@ -95,13 +95,14 @@ async function startParts(options: DefaultStartOptions, keep: (part: Part) => vo
     // The lines printed here stand in for what the roles would say at `info` on their way up.
     LOG_LEVEL: config.logLevel === 'info' ? 'warn' : config.logLevel,
   };
-  const role = async (name: string, extra: Readonly<Record<string, string>> = {}): Promise<void> => {
-    keep(await startRole(options, name, { ...environment, ...extra }));
+  const role = async (name: string): Promise<void> => {
+    keep(await startRole(options, name, environment));
   };
+  await requireFreePort('API_PORT', config.host, config.apiPort);
+  await requireFreePort('INGEST_PORT', config.host, config.ingestPort);
   await step('aggregate', role('aggregate'));
-  const shared = config.ingestProcesses > 1 ? { INGEST_PROCESSES: String(config.ingestProcesses) } : {};
   await Promise.all([
-    ...Array.from({ length: config.ingestProcesses }, () => step('ingest', role('ingest', shared))),
+    ...Array.from({ length: config.ingestProcesses }, () => step('ingest', role('ingest'))),
     step('api', role('api')),
   ]);
   print(welcome(config, apiKey));

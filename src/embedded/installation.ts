@@ -52,6 +52,35 @@ export async function keptSecret(folder: string, name: string, make: () => strin
   return secret;
 }
 
+/**
+ * Roles share their port with others of their kind, so a program that has it already would go unnoticed: whoever
+ * starts all of them looks first. Roles whose parent was killed a moment ago are given the time to end.
+ */
+export async function requireFreePort(setting: string, host: string, port: number): Promise<void> {
+  const deadline = Date.now() + portPatienceMs;
+  for (;;) {
+    const problem = await bindingProblem(host, port);
+    if (problem === undefined) return;
+    if (problem !== 'EADDRINUSE' || Date.now() > deadline) {
+      const why = problem === 'EADDRINUSE' ? 'another program listens there already' : problem;
+      throw new Error(`${setting}: cannot listen on ${host}:${port}: ${why}`);
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+const portPatienceMs = 2_000;
+
+async function bindingProblem(host: string, port: number): Promise<string | undefined> {
+  const server = createServer();
+  const problem = await new Promise<string | undefined>((resolve) => {
+    server.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
+    server.listen({ host, port, exclusive: true }, () => resolve(undefined));
+  });
+  if (problem === undefined) await closed(server);
+  return problem;
+}
+
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
