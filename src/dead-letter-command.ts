@@ -11,7 +11,7 @@ export async function deadLetterCommand(
   [verb, batchId = '']: readonly string[],
   print: (text: string) => void,
 ): Promise<void> {
-  const counter = openDesk(config);
+  const counter = await openDesk(config);
   const { desk } = counter;
   try {
     if (verb === 'list') {
@@ -41,10 +41,10 @@ function notFound(batchId: string): Error {
 
 /** Readable where the payload can be read; the bytes as they are where it cannot, which may be why it is dead. */
 function content({ payload, ...delivery }: Delivery): Record<string, unknown> {
-  if (delivery.kind === 'usage')
-    return { ...delivery, usages: JSON.parse(payload.toString('utf8')) as unknown };
   try {
-    return { ...delivery, events: blockEvents(new EventBlock(payload)) };
+    return delivery.kind === 'usage'
+      ? { ...delivery, usages: JSON.parse(payload.toString('utf8')) as unknown }
+      : { ...delivery, events: blockEvents(new EventBlock(payload)) };
   } catch {
     return { ...delivery, payloadBase64: payload.toString('base64') };
   }

@@ -20,8 +20,11 @@ export interface QueueUnderTest {
   readonly inbox: (options?: Partial<ReplyInboxOptions>) => Promise<RedisReplyInbox>;
 }
 
-export async function queueUnderTest(url: string): Promise<QueueUnderTest> {
-  const keys = queueKeys(`{test-${randomUUID()}}`);
+export async function queueUnderTest(
+  url: string,
+  namespace = `{test-${randomUUID()}}`,
+): Promise<QueueUnderTest> {
+  const keys = queueKeys(namespace);
   const edge = openRedis(url, 'edge');
   onTestFinished(() => closeRedis(edge));
   await redisReady(edge, 5_000);
