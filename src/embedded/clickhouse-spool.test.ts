@@ -44,6 +44,16 @@ describe('DataSpool', () => {
     expect(await readdir(join(folder, 'spool'))).toEqual([]);
   });
 
+  it('leaves nothing of a body that was refused before its file was open', async () => {
+    const spool = await DataSpool.open(folder, { bodyBytesMax: 10, totalBytesMax: 15 });
+    for (let round = 0; round < 300; round += 1) {
+      const refused = Array.from({ length: 4 }, () => spool.write(chunks('1234567890', '1'), undefined));
+      const outcomes = await Promise.allSettled(refused);
+      expect(outcomes.map(({ status }) => status)).toEqual(Array(4).fill('rejected'));
+    }
+    expect(await readdir(join(folder, 'spool'))).toEqual([]);
+  });
+
   it('refuses a folder whose name the engine would read as a pattern', async () => {
     await expect(DataSpool.open(join(folder, 'a*{b,c}'))).rejects.toThrow('may not contain');
   });

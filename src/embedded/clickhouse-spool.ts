@@ -84,10 +84,14 @@ export class DataSpool {
         yield chunk;
       }
     };
+    const file = createWriteStream(path, { mode: 0o600 });
+    const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
     try {
-      await pipeline(Readable.from(counted.call(this)), createWriteStream(path, { mode: 0o600 }));
+      await pipeline(Readable.from(counted.call(this)), file);
       return { path, release };
     } catch (error) {
+      // The file may still be on its way to being opened, and would appear after it was removed.
+      await closed;
       await release();
       throw error;
     }
