@@ -85,7 +85,7 @@ export class DataSpool {
       }
     };
     const file = createWriteStream(path, { mode: 0o600 });
-    const closed = new Promise<void>((resolve) => file.once('close', () => resolve()));
+    const closed = new Promise<void>((settle) => file.once('close', () => settle()));
     try {
       await pipeline(Readable.from(counted.call(this)), file);
       return { path, release };
