@@ -172,6 +172,8 @@ describe('the door', { timeout }, () => {
       const refused = await fetch(url, { method: 'POST', body: 'SELECT 1', headers });
       expect(refused.status).toBe(403);
       expect(refused.headers.get('x-clickhouse-exception-code')).toBe('516');
+      // Its body was not read: a client that kept the socket would send the next request into a closed one.
+      expect(refused.headers.get('connection')).toBe('close');
       expect(await refused.text()).toMatch(/Authentication failed[^]*\(AUTHENTICATION_FAILED\)/);
     }
     expect(await (await fetch(`${url}/ping`)).text()).toBe('Ok.\n');

@@ -102,9 +102,10 @@ class Door {
       else if (path !== '/') response.writeHead(404).end(`There is no handle ${path}\n`);
       else await this.#query(request, response, gone.signal);
     } catch (error) {
+      // What is left of the body is not worth reading. The header says so before the socket closes: a client that
+      // was not told would send its next request into it.
+      if (!request.complete && !response.headersSent) response.setHeader('Connection', 'close');
       answerException(response, engineException(error), this.#engine.version);
-      // What is left of the body is not worth reading; closing the connection says so.
-      if (!request.complete) response.once('finish', () => request.destroy());
     }
   }
 
