@@ -18,3 +18,13 @@ export interface Coupon {
   readonly createdAt: number;
   readonly updatedAt: number;
 }
+
+/** A coupon as a customer or a subscription has it: the discount itself is copied, as coupons are immutable in it. */
+export interface AppliedCoupon extends Pick<Coupon, 'percentOff' | 'amountsOff'> {
+  /** The coupon's refId. */
+  readonly couponId: string;
+  /** Half-open, epoch ms: invoices that are made from `startsAt` on and before `endsAt` are discounted. */
+  readonly startsAt: number;
+  /** Null for ever. */
+  readonly endsAt: number | null;
+}

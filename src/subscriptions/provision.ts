@@ -108,6 +108,11 @@ function makeSubscription(
     replacement: null,
     startDate: now,
     billingAnchor: null,
+    usageAnchor: null,
+    payingCustomerId: null,
+    coupon: null,
+    minimumSpend: null,
+    budget: null,
   };
   const { startDate: asked } = request;
   const trial = trialOf(

@@ -1,4 +1,5 @@
 /** What a customer has subscribed to, and where it stands in its life (facts, sections 1.12 and 4). */
+import type { AppliedCoupon } from '../catalog/coupon.ts';
 import type { Package, PricingType, TrialEndBehavior } from '../catalog/package.ts';
 import type { BillingPeriod } from '../catalog/price.ts';
 import type { Product } from '../catalog/product.ts';
@@ -36,6 +37,11 @@ export interface Subscription extends Selection {
   readonly startDate: number;
   /** Where billing periods are counted from. Null before the start: then that of what it replaces is kept. */
   readonly billingAnchor: number | null;
+  /**
+   * Where usage that resets is counted from; follows the product's reset rule when a plan takes the place of
+   * another. Null before the start.
+   */
+  readonly usageAnchor: number | null;
   /** Kept when the trial is over. */
   readonly trial: Trial | null;
   /** Asked for and not yet in effect, or carried out. */
@@ -45,6 +51,13 @@ export interface Subscription extends Selection {
   readonly scheduledUpdates: readonly ScheduledUpdate[];
   /** What will take its place, as far as is known; follows from the customer's other subscriptions. */
   readonly replacement: Replacement | null;
+  /** The customer who pays, where that is another one; a refId. */
+  readonly payingCustomerId: string | null;
+  readonly coupon: AppliedCoupon | null;
+  /** Takes the place of the plan's own minimum spend; an exact decimal in major units, ISO 4217 in small letters. */
+  readonly minimumSpend: { readonly amount: string; readonly currency: string } | null;
+  /** The most that metered usage may cost in a billing period, in the currency of the prices. */
+  readonly budget: Budget | null;
   readonly additionalMetaData: Readonly<Record<string, unknown>> | null;
   readonly createdAt: number;
 }
@@ -68,6 +81,13 @@ export interface SubscribedUnits {
   /** Null for units that are no feature. */
   readonly featureId: string | null;
   readonly quantity: number;
+}
+
+export interface Budget {
+  /** An exact decimal in major units. */
+  readonly limit: string;
+  /** Soft ones are told of, hard ones deny. */
+  readonly hasSoftLimit: boolean;
 }
 
 export interface Trial {
