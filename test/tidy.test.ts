@@ -23,7 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   customers: ['records'],
   subscriptions: ['catalog', 'customers', 'records'],
   queue: ['metering'],
-  usage: ['catalog', 'metering', 'store'],
+  usage: ['catalog', 'entitlements', 'metering', 'store'],
   // The flush store's port belongs to the worker that it serves, the change log's to the records.
   store: ['aggregate', 'catalog', 'metering', 'records'],
   ingest: ['http', 'metering'],
