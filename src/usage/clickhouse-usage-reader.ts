@@ -8,6 +8,7 @@ import { type FeatureFilter, type ReportedRow, reportedSql, rowToReportedItem } 
 import type {
   ReportedItem,
   ReportedQuery,
+  UsageBounds,
   UsageHistory,
   UsageHistoryQuery,
   UsageReader,
@@ -36,8 +37,8 @@ export class ClickhouseUsageReader implements UsageReader {
     this.#catalog = catalog;
   }
 
-  async currentUsage(scope: UsageScope): Promise<Quantity> {
-    const [row] = await selectRows<UsageRow>(this.#client, currentUsageSql(scope));
+  async currentUsage(scope: UsageScope, bounds: UsageBounds = {}): Promise<Quantity> {
+    const [row] = await selectRows<UsageRow>(this.#client, currentUsageSql(scope, bounds));
     return usageOf(aggregationOf(scope), row);
   }
 

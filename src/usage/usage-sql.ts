@@ -9,7 +9,7 @@
 import type { AggregationFunction } from '../catalog/meter.ts';
 import { SqlParameters, type SqlStatement } from '../store/sql-statement.ts';
 import { allOf, meterSql, tagSql } from './meter-sql.ts';
-import type { UsageHistoryQuery, UsageScope } from './usage.ts';
+import type { UsageBounds, UsageHistoryQuery, UsageScope } from './usage.ts';
 
 /**
  * Series of a history that is grouped; the rest is in the series `other`, and with it a dimension's value that
@@ -38,9 +38,13 @@ export interface HistoryRow extends UsageRow {
 }
 
 /** Answers one `UsageRow`. */
-export function currentUsageSql(scope: UsageScope): SqlStatement {
+export function currentUsageSql(scope: UsageScope, bounds: UsageBounds = {}): SqlStatement {
   const params = new SqlParameters();
-  const rows = scope.feature.meter === null ? lastingSql(scope, params) : countedSql(scope, params, [], []);
+  const bounded = boundsSql(bounds, params);
+  const rows =
+    scope.feature.meter === null
+      ? lastingSql(scope, bounded, params)
+      : countedSql(scope, params, [], bounded);
   return params.statement(`SELECT ${figureSql(aggregationOf(scope))} FROM (${rows})`);
 }
 
@@ -124,6 +128,16 @@ function spanSql(query: UsageHistoryQuery, params: SqlParameters): string {
       );
 }
 
+function boundsSql({ period, throughFlush, asOf }: UsageBounds, params: SqlParameters): string[] {
+  return [
+    ...(period == null
+      ? []
+      : [`timestamp >= ${params.instant(period.start)}`, `timestamp < ${params.instant(period.end)}`]),
+    ...(throughFlush === undefined ? [] : [`flush <= ${params.count(throughFlush)}`]),
+    ...(asOf === undefined ? [] : [`received_at <= ${params.instant(asOf)}`]),
+  ];
+}
+
 /** The events that the feature's meter counts. */
 function countedSql(
   scope: UsageScope,
@@ -142,14 +156,14 @@ function countedSql(
  * The measurements that still have effect: from each resource's last SET on, or all where there is none. Their
  * sum is the fold. One window without an order: 0.15 µs a measurement, a third of what `changesSql` takes.
  */
-function lastingSql(scope: UsageScope, params: SqlParameters): string {
+function lastingSql(scope: UsageScope, bounds: readonly string[], params: SqlParameters): string {
   const place = '(timestamp, flush, position)';
   return (
     'SELECT value FROM (SELECT value, ' +
     `${place} AS place, ` +
     `maxIf(${place}, update_behavior = 'SET') OVER (PARTITION BY resource_id) AS set_place, ` +
     `countIf(update_behavior = 'SET') OVER (PARTITION BY resource_id) AS sets ` +
-    `FROM measurements WHERE ${allOf(measuredSql(scope, params))}) ` +
+    `FROM measurements WHERE ${allOf([...measuredSql(scope, params), ...bounds])}) ` +
     'WHERE sets = 0 OR place >= set_place'
   );
 }

@@ -9,6 +9,16 @@ export interface UsageScope {
   readonly resourceId: string;
 }
 
+/** Which part of a scope's usage is asked for; what is left out or null bounds nothing. */
+export interface UsageBounds {
+  /** What happened in [start, end), epoch ms; reported usage is folded from zero within it. */
+  readonly period?: { readonly start: number; readonly end: number } | null;
+  /** Only what flushes up to this one, included, have stored. */
+  readonly throughFlush?: number;
+  /** Only what had been received by then, epoch ms. */
+  readonly asOf?: number;
+}
+
 export type UsageInterval = 'HOUR' | 'DAY' | 'WEEK' | 'MONTH';
 
 export interface UsageHistoryQuery extends UsageScope {
@@ -79,8 +89,8 @@ export interface ReportedPlace {
 }
 
 export interface UsageReader {
-  /** Usage over all time until periods exist; includes every acknowledged measurement. */
-  currentUsage(scope: UsageScope): Promise<Quantity>;
+  /** One figure, over all time unless bounded; includes every acknowledged measurement. */
+  currentUsage(scope: UsageScope, bounds?: UsageBounds): Promise<Quantity>;
   history(query: UsageHistoryQuery): Promise<UsageHistory>;
   reported(query: ReportedQuery): Promise<readonly ReportedItem[]>;
 }
