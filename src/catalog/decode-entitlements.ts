@@ -62,13 +62,23 @@ export function decodeEntitlements(
   for (const [index, draft] of drafts.entries()) {
     const feature = features.get(draft.featureId);
     if (feature === undefined) return { problem: notFound('feature', draft.featureId) };
-    const problem = entitlements.has(feature.refId)
-      ? 'featureId names a feature that an entry before grants'
-      : draftProblem(draft, feature);
-    if (problem !== undefined) return { problem: invalid(`entitlements[${index}]: ${problem}`) };
-    entitlements.set(feature.refId, entitlementOf(draft, feature, ids.get(feature.refId) ?? newId()));
+    const decoded = entitlements.has(feature.refId)
+      ? { problem: 'featureId names a feature that an entry before grants' }
+      : decodeEntitlement(draft, feature, ids.get(feature.refId) ?? newId());
+    if ('problem' in decoded) return { problem: invalid(`entitlements[${index}]: ${decoded.problem}`) };
+    entitlements.set(feature.refId, decoded.entitlement);
   }
   return { entitlements: [...entitlements.values()] };
+}
+
+/** One of them; the problem is the text alone, for the caller to say where. */
+export function decodeEntitlement(
+  draft: EntitlementDraft,
+  feature: Feature,
+  id: string,
+): { readonly entitlement: PackageEntitlement } | { readonly problem: string } {
+  const problem = draftProblem(draft, feature);
+  return problem === undefined ? { entitlement: entitlementOf(draft, feature, id) } : { problem };
 }
 
 function draftProblem(draft: EntitlementDraft, feature: Feature): string | undefined {
