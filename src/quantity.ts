@@ -64,6 +64,16 @@ export function divideQuantity(a: Quantity, by: Quantity): Quantity {
   return Exact.div(a, by).toDecimalPlaces(quantityFractionDigits) as Quantity;
 }
 
+/** The exact quotient's next whole number: UP is the least one not below it, DOWN the greatest one not above it. */
+export function wholeQuotient(a: Quantity, by: Quantity, round: 'UP' | 'DOWN'): Quantity {
+  const quotient = a.divToInt(by);
+  const rest = Exact.sub(a, Exact.mul(quotient, by));
+  if (rest.isZero()) return quotient as Quantity;
+  const isCutDown = rest.isNegative() === by.isNegative();
+  if (round === 'UP') return (isCutDown ? Exact.add(quotient, 1) : quotient) as Quantity;
+  return (isCutDown ? quotient : Exact.sub(quotient, 1)) as Quantity;
+}
+
 /** Negative, zero or positive, as a is less than, equal to or greater than b. */
 export function compareQuantities(a: Quantity, b: Quantity): number {
   return a.comparedTo(b);
