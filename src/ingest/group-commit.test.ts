@@ -9,7 +9,7 @@ import {
 } from './group-commit.ts';
 
 /** Numbers as text, so that a payload shows what is in it. */
-class NumberList implements BatchBuilder<number> {
+class NumberList implements BatchBuilder<readonly number[]> {
   #numbers: number[] = [];
 
   get count(): number {
@@ -20,9 +20,11 @@ class NumberList implements BatchBuilder<number> {
     return this.#numbers.length * 10;
   }
 
-  append(number: number): void {
-    if (number < 0) throw new RangeError('negative');
-    this.#numbers.push(number);
+  append(numbers: readonly number[]): void {
+    for (const number of numbers) {
+      if (number < 0) throw new RangeError('negative');
+      this.#numbers.push(number);
+    }
   }
 
   finish(): Buffer {
@@ -32,12 +34,12 @@ class NumberList implements BatchBuilder<number> {
   }
 }
 
-function gather(options: Partial<GroupCommitOptions<number, string>> = {}): {
-  readonly commit: GroupCommit<number, string>;
+function gather(options: Partial<GroupCommitOptions<readonly number[], string>> = {}): {
+  readonly commit: GroupCommit<readonly number[], string>;
   readonly sent: SealedPayload[];
 } {
   const sent: SealedPayload[] = [];
-  const commit = new GroupCommit<number, string>({
+  const commit = new GroupCommit<readonly number[], string>({
     makeBuilder: () => new NumberList(),
     send: async (batch) => {
       sent.push(batch);
@@ -53,7 +55,11 @@ function gather(options: Partial<GroupCommitOptions<number, string>> = {}): {
 describe('joining', () => {
   it('sends calls of one turn together and tells each where its items are', async () => {
     const { commit, sent } = gather();
-    const calls = await Promise.all([commit.join([1, 2], 20), commit.join([3], 10), commit.join([4, 5], 20)]);
+    const calls = await Promise.all([
+      commit.join([1, 2], 2, 20),
+      commit.join([3], 1, 10),
+      commit.join([4, 5], 2, 20),
+    ]);
     expect(sent.map(({ count, cause }) => ({ count, cause }))).toEqual([{ count: 5, cause: 'idle' }]);
     expect(calls).toEqual([
       { outcome: '1,2,3,4,5', offset: 0 },
@@ -65,11 +71,11 @@ describe('joining', () => {
   it('lets calls linger together while another batch is in flight', async () => {
     const gate = makeGate<string>();
     const { commit, sent } = gather({ send: () => gate.passed });
-    const first = commit.join([1], 10);
+    const first = commit.join([1], 1, 10);
     await new Promise((resolve) => setImmediate(resolve));
-    const second = commit.join([2], 10);
+    const second = commit.join([2], 1, 10);
     await new Promise((resolve) => setImmediate(resolve));
-    const third = commit.join([3], 10);
+    const third = commit.join([3], 1, 10);
     expect(sent).toHaveLength(1);
     gate.open('done');
     await Promise.all([first, second, third]);
@@ -81,8 +87,12 @@ describe('joining', () => {
 
   it('seals at the count, at the bytes and when the next call does not fit', async () => {
     const { commit, sent } = gather({ countMax: 4, bytesMax: 1_000 });
-    await Promise.all([commit.join([1, 2], 20), commit.join([3, 4], 20), commit.join([5, 6, 7], 30)]);
-    await Promise.all([commit.join([8, 9], 20), commit.join([10, 11, 12], 30)]);
+    await Promise.all([
+      commit.join([1, 2], 2, 20),
+      commit.join([3, 4], 2, 20),
+      commit.join([5, 6, 7], 3, 30),
+    ]);
+    await Promise.all([commit.join([8, 9], 2, 20), commit.join([10, 11, 12], 3, 30)]);
     expect(sent.map(({ count, cause }) => [count, cause])).toEqual([
       [4, 'count'],
       [3, 'linger'],
@@ -91,9 +101,9 @@ describe('joining', () => {
     ]);
     const small = gather({ bytesMax: 30 });
     await Promise.all([
-      small.commit.join([1, 2], 20),
-      small.commit.join([3], 10),
-      small.commit.join([4], 10),
+      small.commit.join([1, 2], 2, 20),
+      small.commit.join([3], 1, 10),
+      small.commit.join([4], 1, 10),
     ]);
     expect(small.sent.map(({ count, cause }) => [count, cause])).toEqual([
       [3, 'bytes'],
@@ -109,7 +119,9 @@ describe('joining', () => {
     await assert(
       asyncProperty(calls, integer({ min: 1, max: 12 }), async (lists, countMax) => {
         const { commit, sent } = gather({ countMax });
-        const joined = await Promise.all(lists.map((list) => commit.join(list, list.length * 10)));
+        const joined = await Promise.all(
+          lists.map((list) => commit.join(list, list.length, list.length * 10)),
+        );
         for (const [at, { outcome, offset }] of joined.entries()) {
           const list = lists[at] ?? [];
           expect(
@@ -131,16 +143,16 @@ describe('joining', () => {
 describe('failures', () => {
   it('go to every call of the batch and to no other', async () => {
     const { commit } = gather({ send: failOnFirst });
-    const failed = await Promise.allSettled([commit.join([1], 10), commit.join([2], 10)]);
+    const failed = await Promise.allSettled([commit.join([1], 1, 10), commit.join([2], 1, 10)]);
     expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect(await commit.join([3], 10)).toEqual({ outcome: 'done', offset: 0 });
+    expect(await commit.join([3], 1, 10)).toEqual({ outcome: 'done', offset: 0 });
   });
 
   it('of a builder send nothing of what it held, and the next batch is sound', async () => {
     const { commit, sent } = gather();
-    const calls = await Promise.allSettled([commit.join([1, 2], 20), commit.join([3, -1], 20)]);
+    const calls = await Promise.allSettled([commit.join([1, 2], 2, 20), commit.join([3, -1], 2, 20)]);
     expect(calls.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
-    expect(await commit.join([4], 10)).toEqual({ outcome: '4', offset: 0 });
+    expect(await commit.join([4], 1, 10)).toEqual({ outcome: '4', offset: 0 });
     expect(sent).toHaveLength(1);
   });
 });
@@ -148,9 +160,9 @@ describe('failures', () => {
 it('drains what is open and what is in flight', async () => {
   const gates = [makeGate<string>(), makeGate<string>()];
   const { commit, sent } = gather({ lingerMs: 60_000, send: () => gates[sent.length - 1]?.passed ?? fail() });
-  const first = commit.join([1], 10);
+  const first = commit.join([1], 1, 10);
   await new Promise((resolve) => setImmediate(resolve));
-  const second = commit.join([2], 10);
+  const second = commit.join([2], 1, 10);
   const drained = commit.drain();
   expect(sent.map(({ cause }) => cause)).toEqual(['idle', 'drain']);
   for (const gate of gates) gate.open('done');

@@ -2,10 +2,11 @@
  * Group commit: calls join the open batch, one sending makes the whole batch safe, and then each call is answered.
  * A call is never split over batches, so it succeeds or fails as a whole.
  */
-export interface BatchBuilder<Item> {
+export interface BatchBuilder<Call> {
   readonly count: number;
   readonly byteSize: number;
-  append(item: Item): void;
+  /** All items of one call. */
+  append(call: Call): void;
   /** The payload of what was appended; the builder is then empty. */
   finish(): Buffer;
 }
@@ -22,9 +23,9 @@ export interface SealedPayload {
   readonly cause: SealCause;
 }
 
-export interface GroupCommitOptions<Item, Outcome> {
+export interface GroupCommitOptions<Call, Outcome> {
   /** One builder is used over and over, and replaced after it failed. */
-  readonly makeBuilder: () => BatchBuilder<Item>;
+  readonly makeBuilder: () => BatchBuilder<Call>;
   /** Makes a batch safe. Its outcome, or its rejection, goes to every call in the batch. */
   readonly send: (batch: SealedPayload) => Promise<Outcome>;
   /** A batch is sealed at so many items. A call with more of them than that is a batch of its own. */
@@ -52,27 +53,27 @@ interface OpenBatch<Outcome> {
   readonly cancelSealing: () => void;
 }
 
-export class GroupCommit<Item, Outcome> {
-  readonly #options: GroupCommitOptions<Item, Outcome>;
+export class GroupCommit<Call, Outcome> {
+  readonly #options: GroupCommitOptions<Call, Outcome>;
   readonly #inFlight = new Set<Promise<void>>();
-  #builder: BatchBuilder<Item>;
+  #builder: BatchBuilder<Call>;
   #open: OpenBatch<Outcome> | undefined;
 
-  constructor(options: GroupCommitOptions<Item, Outcome>) {
+  constructor(options: GroupCommitOptions<Call, Outcome>) {
     this.#options = options;
     this.#builder = options.makeBuilder();
   }
 
   /** Resolves once the batch that the items are in was sent. `bytes` is about what they add to it. */
-  join(items: readonly Item[], bytes: number): Promise<Joined<Outcome>> {
+  join(call: Call, items: number, bytes: number): Promise<Joined<Outcome>> {
     const { countMax, bytesMax } = this.#options;
     const { count, byteSize } = this.#builder;
-    if (count > 0 && (count + items.length > countMax || byteSize + bytes > bytesMax)) this.#seal('room');
+    if (count > 0 && (count + items > countMax || byteSize + bytes > bytesMax)) this.#seal('room');
     const open = (this.#open ??= this.#openBatch());
     return new Promise((resolve, reject) => {
       open.waiters.push({ offset: this.#builder.count, resolve, reject });
       try {
-        for (const item of items) this.#builder.append(item);
+        this.#builder.append(call);
       } catch (error) {
         this.#discard(open, error);
         return;

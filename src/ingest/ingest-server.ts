@@ -22,6 +22,7 @@ import { readCloudEventHeaders } from './cloud-events.ts';
 import { decodeEventsBody } from './decode-events.ts';
 import { decodeUsagesBody } from './decode-usages.ts';
 import { isRefusal } from './intake.ts';
+import { scanEventsBody } from './scan-events.ts';
 
 export interface IngestServerOptions {
   readonly intake: Intake & { countRejected(kind: BatchKind, rejected: readonly Rejection[]): void };
@@ -64,14 +65,18 @@ async function answerEvents(
 ): Promise<PlainResponse> {
   const { body, traceId } = request;
   const headers = readCloudEventHeaders((name) => request.header(name));
-  const decoded = decodeEventsBody(body, request.header('content-type'), headers, clock.now());
+  const contentType = request.header('content-type');
+  const now = clock.now();
+  const decoded =
+    scanEventsBody(body, contentType, headers, now) ?? decodeEventsBody(body, contentType, headers, now);
   if ('refusal' in decoded) return problemResponse(decoded.refusal.code, decoded.refusal.message, traceId);
   const { events, rejected } = decoded;
+  const accepted = 'count' in events ? events.count : events.length;
   intake.countRejected('events', rejected);
-  if (events.length === 0) return noneValid(rejected, traceId);
+  if (accepted === 0) return noneValid(rejected, traceId);
   const refusal = await intake.acceptEvents(events, body.length);
   if (refusal !== undefined) return refusalResponse(refusal, traceId);
-  return jsonResponse(202, { data: { accepted: events.length, rejected } });
+  return jsonResponse(202, { data: { accepted, rejected } });
 }
 
 /** The list stands in `data`, as in a 202, and in the error's details, where a client that failed looks. */

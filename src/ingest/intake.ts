@@ -14,9 +14,9 @@ import {
   type ReplyInbox,
   type SealedBatch,
 } from '../metering/batch.ts';
-import { EventBlockBuilder } from '../metering/event-block.ts';
-import type { EventFact, MeasurementFact, Rejection } from '../metering/facts.ts';
-import type { Intake, IntakeRefusal } from '../metering/intake.ts';
+import type { MeasurementFact, Rejection } from '../metering/facts.ts';
+import type { EventCall, Intake, IntakeRefusal } from '../metering/intake.ts';
+import { EventBatch } from './event-batch.ts';
 import { GroupCommit, type SealedPayload } from './group-commit.ts';
 import { IntakeMetrics } from './intake-metrics.ts';
 import { MeasurementList } from './measurement-list.ts';
@@ -58,8 +58,11 @@ export class BatchingIntake implements Intake {
   readonly #options: IntakeOptions;
   readonly #metrics: IntakeMetrics;
   readonly #bytesInHand: ByteBudget;
-  readonly #events: GroupCommit<EventFact, IntakeRefusal | undefined>;
-  readonly #measurements: GroupCommit<MeasurementFact, readonly MeasurementOutcome[] | IntakeRefusal>;
+  readonly #events: GroupCommit<EventCall, IntakeRefusal | undefined>;
+  readonly #measurements: GroupCommit<
+    readonly MeasurementFact[],
+    readonly MeasurementOutcome[] | IntakeRefusal
+  >;
 
   constructor(options: IntakeOptions) {
     const limits = { ...intakeLimits, ...options.limits };
@@ -67,7 +70,7 @@ export class BatchingIntake implements Intake {
     this.#bytesInHand = new ByteBudget(limits.bytesInHandMax);
     this.#metrics = new IntakeMetrics(options.registry, () => this.#bytesInHand.taken);
     this.#events = new GroupCommit({
-      makeBuilder: () => new EventBlockBuilder(),
+      makeBuilder: () => new EventBatch(),
       send: (batch) => this.#sendEvents(batch),
       countMax: limits.batchEventsMax,
       bytesMax: limits.batchBytesMax,
@@ -82,14 +85,16 @@ export class BatchingIntake implements Intake {
     });
   }
 
-  async acceptEvents(events: readonly EventFact[], bodyBytes: number): Promise<IntakeRefusal | undefined> {
-    if (events.length === 0) return undefined;
+  async acceptEvents(events: EventCall, bodyBytes: number): Promise<IntakeRefusal | undefined> {
+    // The block is another call's by the time that this one is answered.
+    const count = 'count' in events ? events.count : events.length;
+    if (count === 0) return undefined;
     const refusal = await this.#holding(bodyBytes, async () => {
-      const { outcome } = await this.#events.join(events, bodyBytes);
+      const { outcome } = await this.#events.join(events, count, bodyBytes);
       return outcome;
     });
-    if (refusal === undefined) this.#metrics.accepted('events', events.length);
-    else this.#metrics.refused('events', refusal.code, events.length);
+    if (refusal === undefined) this.#metrics.accepted('events', count);
+    else this.#metrics.refused('events', refusal.code, count);
     return refusal;
   }
 
@@ -99,7 +104,7 @@ export class BatchingIntake implements Intake {
   ): Promise<readonly MeasurementOutcome[] | IntakeRefusal> {
     if (measurements.length === 0) return [];
     const answer = await this.#holding(bodyBytes, async () => {
-      const { outcome, offset } = await this.#measurements.join(measurements, bodyBytes);
+      const { outcome, offset } = await this.#measurements.join(measurements, measurements.length, bodyBytes);
       return isRefusal(outcome) ? outcome : outcome.slice(offset, offset + measurements.length);
     });
     if (isRefusal(answer)) this.#metrics.refused('usage', answer.code, measurements.length);

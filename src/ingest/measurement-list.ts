@@ -18,10 +18,12 @@ export class MeasurementList {
     return this.#byteSize;
   }
 
-  append(fact: MeasurementFact): void {
-    this.#facts.push(fact);
-    this.#byteSize += measurementBytes + fact.customerId.length + fact.resourceId.length;
-    for (const [key, text] of fact.dimensions) this.#byteSize += key.length + text.length + 8;
+  append(facts: readonly MeasurementFact[]): void {
+    for (const fact of facts) {
+      this.#facts.push(fact);
+      this.#byteSize += measurementBytes + fact.customerId.length + fact.resourceId.length;
+      for (const [key, text] of fact.dimensions) this.#byteSize += key.length + text.length + 8;
+    }
   }
 
   finish(): Buffer {

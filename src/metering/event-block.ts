@@ -7,6 +7,7 @@
  */
 import { type EventFact, factLimits } from './facts.ts';
 import { contentDigest, identityBytes, writeEventIdentity } from './identity.ts';
+import { type EventPlaces, NetstringDigest, textPlaces } from './event-places.ts';
 import { ColumnReader, ColumnWriter, type TextColumn, writeVarint } from './native-column.ts';
 
 /** The columns in order, with the types that `input(...)` has to name when a block is inserted. */
@@ -50,6 +51,7 @@ export class EventBlockBuilder {
   readonly #mapKeys = new ColumnWriter(32_768);
   readonly #mapTexts = new ColumnWriter(32_768);
   /** In the block's order; the last three are the map. */
+  readonly #netstrings = new NetstringDigest();
   readonly #columns = [
     this.#identity,
     this.#digest,
@@ -96,6 +98,45 @@ export class EventBlockBuilder {
     this.#count += 1;
   }
 
+  /** As `append`, of an event that was only looked at: its bytes go from the body into the columns. */
+  appendPlaces(event: EventPlaces): void {
+    const { body, texts, dimensions, dimensionCount } = event;
+    const offset = this.#identity.reserve(identityBytes);
+    this.#netstrings.writeEventIdentity(event, this.#identity.target, offset);
+    this.#digest.writeUInt32(this.#netstrings.contentDigest(event));
+    this.#receivedAt.writeInt64(event.receivedAt);
+    this.#timestamp.writeInt64(event.timestamp);
+    this.#writePlace(this.#eventName, body, texts, textPlaces.eventName);
+    this.#writePlace(this.#customerId, body, texts, textPlaces.customerId);
+    this.#writePlace(this.#resourceId, body, texts, textPlaces.resourceId);
+    this.#writePlace(this.#idempotencyKey, body, texts, textPlaces.idempotencyKey);
+    this.#source.writeText('');
+    for (let at = 0; at < 4 * dimensionCount; at += 4) {
+      this.#writePlace(this.#mapKeys, body, dimensions, at);
+      this.#writePlace(this.#mapTexts, body, dimensions, at + 2);
+    }
+    this.#entries += dimensionCount;
+    this.#mapEnds.writeInt64(this.#entries);
+    this.#count += 1;
+  }
+
+  /** Every event of another builder, which keeps them. */
+  appendAll(other: EventBlockBuilder): void {
+    const mapEnds = this.#columns.indexOf(this.#mapEnds);
+    other.#columns.forEach((column, index) => {
+      if (index !== mapEnds || this.#entries === 0) this.#columns[index]?.writeColumn(column);
+      else for (const end of other.#ends()) this.#mapEnds.writeInt64(this.#entries + end);
+    });
+    this.#entries += other.#entries;
+    this.#count += other.#count;
+  }
+
+  clear(): void {
+    for (const column of this.#columns) column.clear();
+    this.#count = 0;
+    this.#entries = 0;
+  }
+
   /** The block of all events appended since the last time, at least one; the builder is then empty. */
   finish(): Buffer {
     if (this.#count === 0) throw new RangeError('a block holds at least one event');
@@ -105,11 +146,19 @@ export class EventBlockBuilder {
     this.#columns.forEach((column, index) => {
       offset += headers[index]?.copy(block, offset) ?? 0;
       offset = column.copyTo(block, offset);
-      column.clear();
     });
-    this.#count = 0;
-    this.#entries = 0;
+    this.clear();
     return block.subarray(0, offset);
+  }
+
+  /** Entries up to each event's end. A body holds fewer of them than 32 bits. */
+  *#ends(): Generator<number> {
+    const { target, length } = this.#mapEnds;
+    for (let at = 0; at < length; at += 8) yield target.readUInt32LE(at);
+  }
+
+  #writePlace(column: ColumnWriter, body: Uint8Array, places: Int32Array, at: number): void {
+    column.writeBytes(body, places[at] as number, places[at + 1] as number);
   }
 }
 

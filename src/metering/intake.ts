@@ -1,4 +1,5 @@
 import type { MeasurementOutcome } from './acknowledgement.ts';
+import type { EventBlockBuilder } from './event-block.ts';
 import type { EventFact, MeasurementFact } from './facts.ts';
 
 /** Why a whole call was refused; nothing of it was taken unless the code is ACK_PENDING. */
@@ -8,10 +9,16 @@ export interface IntakeRefusal {
   readonly retryAfterSeconds: number;
 }
 
+/** The events of one call, as facts or as columns. */
+export type EventCall = readonly EventFact[] | EventBlockBuilder;
+
 /** The door that HTTP ingest and GraphQL share: checked facts in, an answer when they are safe or processed. */
 export interface Intake {
-  /** Resolves with undefined once all events are durable in the queue. `bodyBytes` is what they weighed. */
-  acceptEvents(events: readonly EventFact[], bodyBytes: number): Promise<IntakeRefusal | undefined>;
+  /**
+   * Resolves with undefined once all events are durable in the queue. `bodyBytes` is what they weighed. A block is
+   * copied before this returns, so that the caller may fill it anew.
+   */
+  acceptEvents(events: EventCall, bodyBytes: number): Promise<IntakeRefusal | undefined>;
   /** Resolves once each measurement is processed, with outcomes in the order given. */
   acceptMeasurements(
     measurements: readonly MeasurementFact[],

@@ -60,6 +60,24 @@ export class ColumnWriter {
     this.#length = textStart + this.#bytes.write(text, textStart, 'utf8');
   }
 
+  /** Bytes that are UTF-8, as a text. */
+  writeBytes(source: Uint8Array, start: number, end: number): void {
+    const size = end - start;
+    this.#ensure(size + varintBytesMax);
+    const target = this.#bytes;
+    let offset = writeVarint(target, this.#length, size);
+    this.#length = offset + size;
+    // A call into native code costs as much as a loop over some 40 bytes.
+    if (size > 40) target.set(source.subarray(start, end), offset);
+    else for (let at = start; at < end; at += 1) target[offset++] = source[at] as number;
+  }
+
+  /** All that the other column holds. */
+  writeColumn(other: ColumnWriter): void {
+    const offset = this.reserve(other.#length);
+    other.#bytes.copy(this.#bytes, offset, 0, other.#length);
+  }
+
   /** Copies the column's bytes to `target` and returns the offset after them. */
   copyTo(target: Buffer, offset: number): number {
     return offset + this.#bytes.copy(target, offset, 0, this.#length);
