@@ -69,7 +69,7 @@ export class ColumnWriter {
     this.#length = offset + size;
     // A call into native code costs as much as a loop over some 40 bytes.
     if (size > 40) target.set(source.subarray(start, end), offset);
-    else for (let at = start; at < end; at += 1) target[offset++] = source[at] as number;
+    else for (let from = start; from < end; from += 1) target[offset++] = source[from] as number;
   }
 
   /** All that the other column holds. */
