@@ -9,6 +9,7 @@ import { packageModule } from './catalog/package-module.ts';
 import { productModule } from './catalog/product-module.ts';
 import type { FieldCost } from './context.ts';
 import { customerModule } from './customers/customer-module.ts';
+import { promotionalModule } from './customers/promotional-module.ts';
 import { makeExecutableSchema } from './graphql/executable-schema.ts';
 import { subscriptionModule } from './subscriptions/subscription-module.ts';
 import { usageModule } from './usage/usage-module.ts';
@@ -19,6 +20,7 @@ const modules = [
   packageModule,
   couponModule,
   customerModule,
+  promotionalModule,
   subscriptionModule,
   usageModule,
 ];

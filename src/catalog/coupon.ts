@@ -1,4 +1,5 @@
 /** A discount that customers and subscriptions can have (facts, section 1.10). */
+import { monthsLater } from '../calendar.ts';
 
 export interface Coupon {
   readonly id: string;
@@ -27,4 +28,13 @@ export interface AppliedCoupon extends Pick<Coupon, 'percentOff' | 'amountsOff'>
   readonly startsAt: number;
   /** Null for ever. */
   readonly endsAt: number | null;
+}
+
+/** The coupon as it is given, to take effect at `startsAt`. */
+export function appliedFrom(
+  { refId, percentOff, amountsOff, durationInMonths }: Coupon,
+  startsAt: number,
+): AppliedCoupon {
+  const endsAt = durationInMonths === null ? null : monthsLater(startsAt, durationInMonths);
+  return { couponId: refId, percentOff, amountsOff, startsAt, endsAt };
 }

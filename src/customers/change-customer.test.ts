@@ -8,6 +8,7 @@ import {
   unarchivedCustomer,
   updatedCustomer,
 } from './change-customer.ts';
+import type { Coupon } from '../catalog/coupon.ts';
 import type { Customer } from './customer.ts';
 
 const acme = customerOf(
@@ -34,6 +35,7 @@ describe('provisioning', () => {
       name: 'Acme',
       email: null,
       additionalMetaData: { tier: 1 },
+      coupon: null,
       createdAt: 1_000,
       updatedAt: 1_000,
       archivedAt: null,
@@ -57,6 +59,50 @@ describe('provisioning', () => {
 
   it('never moves updatedAt back', () => {
     expect(customerOf(updatedCustomer(acme, 'acme', { name: 'New' }, 500))?.updatedAt).toBe(1_000);
+  });
+});
+
+describe("a customer's coupon", () => {
+  const given = updatedCustomer(acme, 'acme', { coupon: couponOf({}) }, Date.parse('2024-01-31T00:00:00Z'));
+  const withCoupon = customerOf(given) as Customer;
+
+  it('begins when it is given, for its months', () => {
+    expect(withCoupon.coupon).toEqual({
+      couponId: 'tenth',
+      percentOff: '10',
+      amountsOff: null,
+      startsAt: Date.parse('2024-01-31T00:00:00Z'),
+      endsAt: Date.parse('2024-02-29T00:00:00Z'),
+    });
+    const made = provisionedCustomer(
+      undefined,
+      'new',
+      { coupon: couponOf({ durationInMonths: null }) },
+      'id',
+      5,
+    );
+    expect(customerOf(made)?.coupon).toMatchObject({ startsAt: 5, endsAt: null });
+  });
+
+  it('does not begin anew when it is given again, also when it is archived by now', () => {
+    const coupon = couponOf({ status: 'ARCHIVED' });
+    expect(customerOf(provisionedCustomer(withCoupon, 'acme', { coupon }, 'id-2', 9e12))).toBe(withCoupon);
+  });
+
+  it('is taken away by null, replaced by another, and left by saying nothing', () => {
+    expect(customerOf(updatedCustomer(withCoupon, 'acme', { coupon: null }, 9e12))?.coupon).toBeNull();
+    const other = updatedCustomer(withCoupon, 'acme', { coupon: couponOf({ refId: 'other' }) }, 9e12);
+    expect(customerOf(other)?.coupon).toMatchObject({ couponId: 'other', startsAt: 9e12 });
+    expect(customerOf(updatedCustomer(withCoupon, 'acme', { name: 'New' }, 9e12))?.coupon).toBe(
+      withCoupon.coupon,
+    );
+  });
+
+  it('has to be active', () => {
+    const problem = { problem: { code: 'VALIDATION_ERROR', message: expect.stringContaining('archived') } };
+    const coupon = couponOf({ status: 'ARCHIVED' });
+    expect(updatedCustomer(acme, 'acme', { coupon }, 5)).toEqual(problem);
+    expect(provisionedCustomer(undefined, 'new', { coupon }, 'id', 5)).toEqual(problem);
   });
 });
 
@@ -113,4 +159,22 @@ describe('the fields of a customer', () => {
 
 function customerOf(change: CustomerChange): Customer | undefined {
   return 'customer' in change ? change.customer : undefined;
+}
+
+function couponOf(fields: Partial<Coupon>): Coupon {
+  return {
+    id: 'coupon-id',
+    refId: 'tenth',
+    name: 'A tenth',
+    description: null,
+    type: 'PERCENTAGE',
+    percentOff: '10',
+    amountsOff: null,
+    durationInMonths: 1,
+    status: 'ACTIVE',
+    additionalMetaData: null,
+    createdAt: 0,
+    updatedAt: 0,
+    ...fields,
+  };
 }

@@ -1,4 +1,5 @@
 /** What may be said of a customer, and how a customer changes by it. */
+import { appliedFrom, type AppliedCoupon, type Coupon } from '../catalog/coupon.ts';
 import type { Customer } from './customer.ts';
 
 /** Undefined leaves a field as it is, null clears it. */
@@ -6,11 +7,13 @@ export interface CustomerFields {
   readonly name?: string | null | undefined;
   readonly email?: string | null | undefined;
   readonly additionalMetaData?: Customer['additionalMetaData'] | undefined;
+  /** Has to be active, unless the customer has it already: then it goes on as it is. */
+  readonly coupon?: Coupon | null | undefined;
 }
 
 /** Why a customer cannot be changed so. */
 export interface CustomerProblem {
-  readonly code: 'CUSTOMER_NOT_FOUND' | 'DUPLICATE_ENTITY';
+  readonly code: 'CUSTOMER_NOT_FOUND' | 'DUPLICATE_ENTITY' | 'VALIDATION_ERROR';
   readonly message: string;
 }
 
@@ -49,9 +52,9 @@ export function provisionedCustomer(
   id: string,
   now: number,
 ): CustomerChange {
-  if (existing === undefined) return { customer: newCustomer(refId, fields, id, now) };
+  if (existing === undefined) return withFields(newCustomer(refId, id, now), fields, now);
   if (existing.archivedAt !== null) return { problem: archivedProblem(refId) };
-  return { customer: withFields(existing, fields, now) };
+  return withFields(existing, fields, now);
 }
 
 export function updatedCustomer(
@@ -60,8 +63,8 @@ export function updatedCustomer(
   fields: CustomerFields,
   now: number,
 ): CustomerChange {
-  if (existing === undefined || existing.archivedAt !== null) return { problem: notFoundProblem(refId) };
-  return { customer: withFields(existing, fields, now) };
+  if (existing === undefined || existing.archivedAt !== null) return { problem: customerNotFound(refId) };
+  return withFields(existing, fields, now);
 }
 
 /**
@@ -69,7 +72,7 @@ export function updatedCustomer(
  * archived customer changes nothing.
  */
 export function archivedCustomer(existing: Customer | undefined, refId: string, now: number): CustomerChange {
-  if (existing === undefined) return { problem: notFoundProblem(refId) };
+  if (existing === undefined) return { problem: customerNotFound(refId) };
   if (existing.archivedAt !== null) return { customer: existing };
   const at = Math.max(now, existing.updatedAt);
   return { customer: { ...existing, name: null, email: null, updatedAt: at, archivedAt: at } };
@@ -80,32 +83,49 @@ export function unarchivedCustomer(
   refId: string,
   now: number,
 ): CustomerChange {
-  if (existing === undefined) return { problem: notFoundProblem(refId) };
+  if (existing === undefined) return { problem: customerNotFound(refId) };
   if (existing.archivedAt === null) return { customer: existing };
   return { customer: { ...existing, updatedAt: Math.max(now, existing.updatedAt), archivedAt: null } };
 }
 
-function newCustomer(refId: string, fields: CustomerFields, id: string, now: number): Customer {
-  const { name = null, email = null, additionalMetaData = null } = fields;
-  return { id, refId, name, email, additionalMetaData, createdAt: now, updatedAt: now, archivedAt: null };
+export function customerNotFound(refId: string): CustomerProblem {
+  return { code: 'CUSTOMER_NOT_FOUND', message: `no customer has the refId ${JSON.stringify(refId)}` };
 }
 
-function withFields(existing: Customer, fields: CustomerFields, now: number): Customer {
+function newCustomer(refId: string, id: string, now: number): Customer {
+  const blank = { name: null, email: null, additionalMetaData: null, coupon: null, archivedAt: null };
+  return { id, refId, ...blank, createdAt: now, updatedAt: now };
+}
+
+function withFields(existing: Customer, fields: CustomerFields, now: number): CustomerChange {
   const {
     name = existing.name,
     email = existing.email,
     additionalMetaData = existing.additionalMetaData,
   } = fields;
+  const coupon = withCoupon(existing, fields.coupon, now);
+  if (typeof coupon === 'string') return { problem: { code: 'VALIDATION_ERROR', message: coupon } };
   const unchanged =
     name === existing.name &&
     email === existing.email &&
+    coupon === existing.coupon &&
     JSON.stringify(additionalMetaData) === JSON.stringify(existing.additionalMetaData);
-  if (unchanged) return existing;
-  return { ...existing, name, email, additionalMetaData, updatedAt: Math.max(now, existing.updatedAt) };
+  if (unchanged) return { customer: existing };
+  const updatedAt = Math.max(now, existing.updatedAt);
+  return { customer: { ...existing, name, email, additionalMetaData, coupon, updatedAt } };
 }
 
-function notFoundProblem(refId: string): CustomerProblem {
-  return { code: 'CUSTOMER_NOT_FOUND', message: `no customer has the refId ${JSON.stringify(refId)}` };
+/** A text says why the customer cannot have it. The same coupon again does not begin anew. */
+function withCoupon(
+  { coupon: existing }: Customer,
+  coupon: Coupon | null | undefined,
+  now: number,
+): AppliedCoupon | null | string {
+  if (coupon === undefined) return existing;
+  if (coupon === null) return null;
+  if (coupon.refId === existing?.couponId) return existing;
+  if (coupon.status === 'ACTIVE') return appliedFrom(coupon, now);
+  return `couponId: the coupon ${JSON.stringify(coupon.refId)} is archived; choose an active one`;
 }
 
 function archivedProblem(refId: string): CustomerProblem {

@@ -9,7 +9,8 @@ export function customerRef(refId: string): RecordRef {
 
 /** Archived ones included. */
 export function customerOf(record: StoredRecord | undefined): Customer | undefined {
-  return record?.body as Customer | undefined;
+  // Customers that were stored before there were coupons say nothing of one.
+  return record && { coupon: null, ...(record.body as Omit<Customer, 'coupon'> & Partial<Customer>) };
 }
 
 /** An archived customer is in no index, so no list and no question meets it. */

@@ -1,5 +1,7 @@
+import type { AppliedCoupon } from '../catalog/coupon.ts';
 import type { Audit } from '../records/record-store.ts';
 import type { CustomerChange } from './change-customer.ts';
+import type { PromotionalChange, PromotionalEntitlement } from './promotional-entitlement.ts';
 
 /** Whom usage is counted for. Billing information is never part of it: see contract, section 5.12. */
 export interface Customer {
@@ -9,6 +11,8 @@ export interface Customer {
   readonly name: string | null;
   readonly email: string | null;
   readonly additionalMetaData: Readonly<Record<string, unknown>> | null;
+  /** The discount on whatever the customer pays for. */
+  readonly coupon: AppliedCoupon | null;
   readonly createdAt: number;
   readonly updatedAt: number;
   /** Null while the customer is not archived. */
@@ -71,4 +75,12 @@ export interface CustomerRegister extends CustomerDirectory {
     audit: Audit,
     decide: (existing: Customer | undefined) => CustomerChange,
   ): Promise<CustomerChange>;
+  /** Those that have ended included, in the order of granting; of an archived customer, too. */
+  promotionalEntitlements(refId: string): Promise<readonly PromotionalEntitlement[]>;
+  /** As `change`, for a customer who is there and not archived; CUSTOMER_NOT_FOUND otherwise. */
+  changePromotionalEntitlements(
+    refId: string,
+    audit: Audit,
+    decide: (existing: readonly PromotionalEntitlement[]) => PromotionalChange,
+  ): Promise<PromotionalChange>;
 }

@@ -40,6 +40,14 @@ describe('one customer', () => {
     expect(await directory.customer('other')).toBeUndefined();
   });
 
+  it('has no coupon where it was stored before there were coupons', async () => {
+    const { coupon: _coupon, ...body } = customerCalled('old', 1);
+    const indexes = [{ name: 'all', score: 1 }];
+    await records.commit([{ kind: 'customer', key: 'old', expectedVersion: 0, body, indexes }], audit);
+    expect(await directory.customer('old')).toEqual({ ...body, coupon: null });
+    expect((await directory.page(firstPage())).customers).toEqual([{ ...body, coupon: null }]);
+  });
+
   it('is left as it is where the change is refused or none', async () => {
     await store(customerCalled('acme', 1));
     const before = await records.read([{ kind: 'customer', key: 'acme' }]);
@@ -215,6 +223,7 @@ function customerCalled(refId: string, createdAt: number): Customer {
     name: null,
     email: null,
     additionalMetaData: null,
+    coupon: null,
     createdAt,
     updatedAt: createdAt,
     archivedAt: null,

@@ -1,7 +1,7 @@
 import { changeRecords } from '../records/change-records.ts';
 import { CoalescedReads } from '../records/coalesced-reads.ts';
 import type { Audit, RecordStore } from '../records/record-store.ts';
-import type { CustomerChange } from './change-customer.ts';
+import { type CustomerChange, customerNotFound } from './change-customer.ts';
 import type {
   Customer,
   CustomerFilter,
@@ -17,6 +17,12 @@ import {
   customersIndex,
   customerWrite,
 } from './customer-record.ts';
+import {
+  promotionalEntitlementsOf,
+  promotionalEntitlementsRef,
+  promotionalEntitlementsWrite,
+} from './promotional-entitlement-record.ts';
+import type { PromotionalChange, PromotionalEntitlement } from './promotional-entitlement.ts';
 
 export class RecordCustomerDirectory implements CustomerRegister {
   readonly #records: RecordStore;
@@ -51,6 +57,27 @@ export class RecordCustomerDirectory implements CustomerRegister {
     return outcome.result;
   }
 
+  async promotionalEntitlements(refId: string): Promise<readonly PromotionalEntitlement[]> {
+    return promotionalEntitlementsOf(await this.#reads.read(promotionalEntitlementsRef(refId)));
+  }
+
+  async changePromotionalEntitlements(
+    refId: string,
+    audit: Audit,
+    decide: (existing: readonly PromotionalEntitlement[]) => PromotionalChange,
+  ): Promise<PromotionalChange> {
+    const refs = [customerRef(refId), promotionalEntitlementsRef(refId)];
+    const outcome = await changeRecords<PromotionalChange>(this.#records, refs, audit, ([record, grants]) => {
+      if (customerOf(record)?.archivedAt !== null) {
+        return { writes: [], result: { problem: customerNotFound(refId) } };
+      }
+      const result = decide(promotionalEntitlementsOf(grants));
+      if ('problem' in result) return { writes: [], result };
+      return { writes: [promotionalEntitlementsWrite(refId, result.all, grants?.version ?? 0)], result };
+    });
+    return outcome.result;
+  }
+
   async page(query: CustomerPageQuery): Promise<CustomerPage> {
     const { filter, order, after, before, end, limit } = query;
     if (filter.refId !== null) return this.#pageOfOne(filter.refId, query);
@@ -67,7 +94,7 @@ export class RecordCustomerDirectory implements CustomerRegister {
       limit,
     });
     const { records, ...where } = page;
-    return { ...where, customers: records.map((record) => record.body as Customer) };
+    return { ...where, customers: records.map(customerOf).filter((customer) => customer !== undefined) };
   }
 
   async #pageOfOne(refId: string, query: CustomerPageQuery): Promise<CustomerPage> {

@@ -9,9 +9,10 @@ import {
   unarchivedCustomer,
   updatedCustomer,
 } from '../../customers/change-customer.ts';
+import type { Coupon } from '../../catalog/coupon.ts';
 import type { Customer, CustomerFilter, CustomerPlace } from '../../customers/customer.ts';
 import { ApiProblem, customerNotFound } from '../api-problem.ts';
-import type { ApiContext, ApiModule } from '../context.ts';
+import type { ApiContext, ApiModule, ApiServices } from '../context.ts';
 import {
   type Connection,
   connectionOf,
@@ -23,6 +24,7 @@ import {
 } from '../graphql/connection.ts';
 import { metadataOf } from '../graphql/metadata.ts';
 import { archiveWithSubscriptions } from './archive-customer.ts';
+import { customerFieldCosts, customerFields } from './customer-fields.ts';
 import { customerTypeDefs } from './customer-schema.ts';
 
 export const customerModule: ApiModule = {
@@ -30,7 +32,7 @@ export const customerModule: ApiModule = {
   resolvers: {
     Query: { getCustomerByRefId, customers },
     Mutation: { provisionCustomer, updateOneCustomer, archiveCustomer, unarchiveCustomer },
-    Customer: { customerId: (customer: Customer) => customer.refId },
+    Customer: customerFields,
   },
   costs: {
     'Query.getCustomerByRefId': { weight: 10 },
@@ -39,12 +41,14 @@ export const customerModule: ApiModule = {
     'Mutation.updateOneCustomer': { weight: 50 },
     'Mutation.archiveCustomer': { weight: 100 },
     'Mutation.unarchiveCustomer': { weight: 50 },
+    ...customerFieldCosts,
   },
 };
 
 interface CustomerFieldsInput {
   readonly name?: string | null;
   readonly email?: string | null;
+  readonly couponId?: string | null;
   readonly additionalMetaData?: unknown;
 }
 
@@ -73,7 +77,7 @@ async function provisionCustomer(
   { input }: Input<CustomerFieldsInput & { readonly customerId?: string | null }>,
   context: ApiContext,
 ): Promise<unknown> {
-  const fields = fieldsOf(input);
+  const fields = await fieldsOf(input, context);
   const { customerId } = input;
   const customer =
     customerId === undefined || customerId === null
@@ -108,7 +112,7 @@ async function updateOneCustomer(
   context: ApiContext,
 ): Promise<Customer> {
   const refId = refIdOf(input);
-  const fields = fieldsOf(input);
+  const fields = await fieldsOf(input, context);
   return changed(refId, 'updateOneCustomer', context, (existing, now) =>
     updatedCustomer(existing, refId, fields, now),
   );
@@ -209,15 +213,22 @@ function placeOf(cursor: string | null): CustomerPlace | null {
   return { createdAt: at, refId: name };
 }
 
-function fieldsOf(input: CustomerFieldsInput): CustomerFields {
-  const { name, email, additionalMetaData } = input;
+async function fieldsOf(input: CustomerFieldsInput, { services }: ApiContext): Promise<CustomerFields> {
+  const { name, email, couponId, additionalMetaData } = input;
   const problem = customerFieldsProblem({ name, email });
   if (problem !== undefined) throw new ApiProblem('VALIDATION_ERROR', problem);
   return {
     name,
     email,
     additionalMetaData: additionalMetaData === undefined ? undefined : metadataOf(additionalMetaData),
+    coupon: isGiven(couponId) ? await couponCalled(couponId, services.catalog) : couponId,
   };
+}
+
+async function couponCalled(name: string, catalog: ApiServices['catalog']): Promise<Coupon> {
+  const coupon = await catalog.coupon(name);
+  if (coupon !== undefined) return coupon;
+  throw new ApiProblem('VALIDATION_ERROR', `couponId: no coupon has the refId or id ${JSON.stringify(name)}`);
 }
 
 function refIdOf(input: CustomerNameInput): string {

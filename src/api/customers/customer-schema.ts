@@ -68,10 +68,48 @@ export const customerTypeDefs = /* GraphQL */ `
     email: String
     "The caller's own data, given back as it came."
     additionalMetaData: JSON
+    "The refId of the coupon that the customer has."
+    couponId: String
+    "The coupon that the customer has: a discount on all that the customer pays for."
+    coupon: Coupon
+    "From when on the coupon discounts."
+    couponStartDate: DateTime
+    "From when on the coupon no longer discounts; null for never."
+    couponEndDate: DateTime
+    "The customer's subscriptions that have not ended, oldest first; at most 240."
+    subscriptions: [CustomerSubscription!]!
+    "Whether one of them gives access now, in trial or active."
+    hasActiveSubscription: Boolean!
+    "How many of them give access now, in trial or active."
+    totalActiveSubscription: Int!
+    "What these subscriptions are for, where a customer has several to one product."
+    resources: [CustomerResource!]!
+    "For each product that is not archived, whether a trial begins by itself where a plan of it has one."
+    eligibleForTrial: [EligibleForTrial!]!
+    "What was granted beside what is bought, at most 200, those that have ended included as long as there is room."
+    promotionalEntitlements: [PromotionalEntitlement!]!
+    "How many of them hold now."
+    totalActivePromotionalEntitlements: Int!
     "When the customer was provisioned."
     createdAt: DateTime!
-    "When one of the fields last changed."
+    "When one of the customer's own fields last changed."
     updatedAt: DateTime!
+  }
+
+  "What a customer has a subscription for: a site, a workspace, a project."
+  type CustomerResource {
+    "The caller's name for it."
+    resourceId: String!
+    "When the oldest subscription for it that has not ended was provisioned."
+    createdAt: DateTime!
+  }
+
+  "Whether a customer can have a trial of a product by itself; a subscription's trialOverrideConfiguration may grant another."
+  type EligibleForTrial {
+    "The product's refId."
+    productRefId: String!
+    "False once the customer has, or had, a trial of it."
+    eligible: Boolean!
   }
 
   "A customer to create or to update."
@@ -85,6 +123,11 @@ export const customerTypeDefs = /* GraphQL */ `
     name: String
     "The customer's e-mail address, at most 255 characters."
     email: String
+    """
+    The refId or UUID of an active coupon; null takes away the one that the customer has. Giving the same one again
+    changes nothing: neither does its time begin anew, nor does it matter whether it is archived by now.
+    """
+    couponId: String
     "The caller's own data: a JSON object of at most 16 KiB. It replaces what was there."
     additionalMetaData: JSON
   }
@@ -119,6 +162,8 @@ export const customerTypeDefs = /* GraphQL */ `
     name: String
     "The customer's e-mail address, at most 255 characters; null clears it."
     email: String
+    "The refId or UUID of an active coupon; null takes away the one that the customer has. The same one again changes nothing."
+    couponId: String
     "The caller's own data: a JSON object of at most 16 KiB that replaces what was there; null clears it."
     additionalMetaData: JSON
   }
