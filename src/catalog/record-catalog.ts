@@ -24,6 +24,7 @@ import type {
 import { type CatalogProblem, invalid } from './catalog-problem.ts';
 import type { Coupon } from './coupon.ts';
 import type { Feature } from './feature.ts';
+import { rolloutsBegun, rolloutWrite } from './package-rollout.ts';
 import type { Package } from './package.ts';
 import type { Product } from './product.ts';
 
@@ -185,12 +186,15 @@ function writesOf<Result>(
   { changes, result }: Extract<CatalogDecision<Result>, { readonly result: Result }>,
   records: RecordsByRef,
 ): Decision<Result> {
+  const before = (refId: string): Package | undefined =>
+    records.get(nameOf({ kind: 'package', key: refId }))?.body as Package | undefined;
+  const rollouts = (changes.packages ?? []).flatMap((item) => rolloutsBegun(before(item.refId), item));
   const writes = entitiesOf(changes).flatMap(({ kind, entity, indexes }): readonly RecordWrite[] => {
     const record = records.get(nameOf({ kind, key: entity.refId }));
     if (record?.body === entity) return [];
     return [{ kind, key: entity.refId, expectedVersion: record?.version ?? 0, body: entity, indexes }];
   });
-  return { writes, result };
+  return { writes: [...writes, ...rollouts.map((rollout) => rolloutWrite(rollout, 0))], result };
 }
 
 interface Entity {

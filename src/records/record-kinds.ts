@@ -17,6 +17,7 @@ export const recordKinds = {
   customer: { personalFields: ['name', 'email'] },
   subscription: {},
   'subscription-book': {},
+  'package-rollout': {},
   'promotional-entitlement': {},
 } as const satisfies Readonly<Record<string, KindRule>>;
 

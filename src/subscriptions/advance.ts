@@ -1,14 +1,19 @@
 /**
- * What time does to a customer's subscriptions: starts, trials that end, scheduled updates and cancellations.
+ * What time does to a customer's subscriptions: starts, trials that end (and are told of before), scheduled updates
+ * and cancellations, versions that are published for everybody.
  * Each happens as of the instant that it was due, in the order of those instants, whenever it is computed: so the
  * result does not depend on how often `advance` is called, nor on whether anybody was there at that moment.
  * Billing periods roll over by themselves, because they are computed from their anchor.
  */
 import { createHash } from 'node:crypto';
+import type { UsageResetBehavior } from '../catalog/product.ts';
+import { migratedToLatest, nextRollout } from './package-migration.ts';
 import { versionAt, withVersionsAt } from './package-version.ts';
 import { isDisplacedBy, isSameSlot, replaceIn, withReplacements } from './portfolio.ts';
 import { statusAfter, type TimedOperation } from './status-table.ts';
+import { endsSoonAt } from './trial.ts';
 import {
+  accessStatuses,
   type CancelReason,
   hasEnded,
   isTrial,
@@ -20,15 +25,16 @@ import {
 /** The portfolio as it is now; those that have ended on the way are in it, as ended. */
 export function advance(portfolio: Portfolio, offers: Offers, now: number): Portfolio {
   let current = portfolio;
-  for (let due = nextDue(current); due !== undefined && due.at <= now; due = nextDue(current)) {
+  for (let due = nextDue(current, offers); due !== undefined && due.at <= now; ) {
     current = carryOut(current, due, offers);
+    due = nextDue(current, offers);
   }
   return withReplacements(current, offers);
 }
 
 /** When `advance` next has something to do, epoch ms; null for never, unless somebody changes something. */
-export function nextDueAt(portfolio: Portfolio): number | null {
-  return nextDue(portfolio)?.at ?? null;
+export function nextDueAt(portfolio: Portfolio, offers: Offers): number | null {
+  return nextDue(portfolio, offers)?.at ?? null;
 }
 
 /** Ended by hand or by another one that takes its place. */
@@ -69,7 +75,7 @@ export function withSuccessor(portfolio: Portfolio, ended: Subscription, offers:
     status: 'NOT_STARTED',
     startDate: at,
     billingAnchor: at,
-    usageAnchor: null,
+    usageAnchor: resetBehavior(ended, offers) === 'NEVER_RESET' ? ended.usageAnchor : null,
     payingCustomerId: null,
     coupon: null,
     minimumSpend: null,
@@ -87,22 +93,29 @@ export function withSuccessor(portfolio: Portfolio, ended: Subscription, offers:
 
 interface Due {
   readonly at: number;
-  readonly operation: 'end' | 'endTrial' | 'executeUpdate' | 'start';
+  readonly operation: 'end' | 'endTrial' | 'executeUpdate' | 'rollOut' | 'start' | 'tellTrialEnd';
   readonly subscription: Subscription;
 }
 
-/** At one instant what ends goes first and what starts goes last, so that the newest is what remains. */
-const order: readonly Due['operation'][] = ['end', 'endTrial', 'executeUpdate', 'start'];
+/** At one instant what ends goes first and what starts goes after it, so that the newest is what remains. */
+const order: readonly Due['operation'][] = [
+  'end',
+  'endTrial',
+  'executeUpdate',
+  'rollOut',
+  'start',
+  'tellTrialEnd',
+];
 
-function nextDue({ subscriptions }: Portfolio): Due | undefined {
+function nextDue({ subscriptions }: Portfolio, offers: Offers): Due | undefined {
   let first: Due | undefined;
-  for (const due of subscriptions.flatMap(duesOf)) {
+  for (const due of subscriptions.flatMap((item) => duesOf(item, offers))) {
     if (first === undefined || compareDues(due, first) < 0) first = due;
   }
   return first;
 }
 
-function duesOf(subscription: Subscription): readonly Due[] {
+function duesOf(subscription: Subscription, offers: Offers): readonly Due[] {
   const { status, cancellation, trial, scheduledUpdates, startDate } = subscription;
   const dues: Due[] = [];
   if (hasEnded(subscription)) return dues;
@@ -110,10 +123,15 @@ function duesOf(subscription: Subscription): readonly Due[] {
   if (status === 'NOT_STARTED') dues.push({ at: startDate, operation: 'start', subscription });
   if (status === 'IN_TRIAL' && trial !== null) {
     dues.push({ at: trial.endsAt, operation: 'endTrial', subscription });
+    if (trial.endsSoonToldAt === null) {
+      dues.push({ at: endsSoonAt(trial, startDate), operation: 'tellTrialEnd', subscription });
+    }
   }
   if (status === 'ACTIVE') {
     dues.push(...scheduledUpdates.map(({ at }): Due => ({ at, operation: 'executeUpdate', subscription })));
   }
+  const rollout = accessStatuses.has(status) ? nextRollout(subscription, offers) : undefined;
+  if (rollout !== undefined) dues.push({ at: rollout.at, operation: 'rollOut', subscription });
   return dues;
 }
 
@@ -155,10 +173,12 @@ function start(portfolio: Portfolio, { subscription, at }: Due, offers: Offers):
   // One that was scheduled takes the versions of the day it starts; a back-dated one those of the day it was made.
   const current = withVersionsAt(subscription, offers, Math.max(at, subscription.createdAt));
   const { billingAnchor } = current;
-  const anchor = billingAnchor ?? inheritedAnchor(portfolio, current, offers) ?? at;
+  const inherited = billingAnchor === null ? inheritedAnchor(portfolio, current, offers) : null;
+  const keepsPeriods = inherited !== null;
   const started = {
     ...moved(current, subscription.trial === null ? 'start' : 'startTrial'),
-    billingAnchor: anchor,
+    billingAnchor: billingAnchor ?? inherited ?? at,
+    usageAnchor: current.usageAnchor ?? inheritedUsageAnchor(portfolio, current, offers, keepsPeriods) ?? at,
   };
   const trialed = new Set(portfolio.trialedProductIds);
   if (started.status === 'IN_TRIAL') trialed.add(started.productId);
@@ -177,6 +197,26 @@ function inheritedAnchor(portfolio: Portfolio, starting: Subscription, offers: O
       isDisplacedBy(other, starting, offers),
   );
   return before?.billingAnchor ?? null;
+}
+
+/** Usage is counted on where the product's rule does not reset it (facts, section 1.4). */
+function inheritedUsageAnchor(
+  portfolio: Portfolio,
+  starting: Subscription,
+  offers: Offers,
+  keepsPeriods: boolean,
+): number | null {
+  const behavior = resetBehavior(starting, offers);
+  if (behavior === 'ALWAYS_RESET' || (behavior === 'BILLING_PERIOD_CHANGE' && !keepsPeriods)) return null;
+  const displaced = portfolio.subscriptions.filter(
+    (other) => other.status !== 'NOT_STARTED' && isDisplacedBy(other, starting, offers),
+  );
+  // Where a trial and a subscription beside it both give way, the subscription is what is gone on with.
+  return (displaced.find((other) => !isTrial(other)) ?? displaced[0])?.usageAnchor ?? null;
+}
+
+function resetBehavior({ productId }: Subscription, offers: Offers): UsageResetBehavior {
+  return offers.product(productId)?.usageResetCutoffRule.behavior ?? 'ALWAYS_RESET';
 }
 
 /** Ends what has started and stands in the way; what has not started will itself displace when it starts. */
@@ -199,9 +239,28 @@ function executeUpdate(portfolio: Portfolio, { subscription, at }: Due, offers: 
     if (update.type === 'BILLING_PERIOD') {
       next = { ...next, billingPeriod: update.billingPeriod, billingAnchor: at };
     }
+    if (update.type === 'MIGRATE_TO_LATEST') {
+      // What cannot go to the latest version by then stays where it is.
+      const migrated = migratedToLatest(next, offers, at);
+      if (typeof migrated !== 'string') next = migrated;
+    }
   }
   const scheduledUpdates = subscription.scheduledUpdates.filter((item) => item.at > at);
-  return replaceIn(portfolio, { ...withVersionsAt(next, offers, at), scheduledUpdates });
+  const isMigrationOnly = subscription.scheduledUpdates.every(({ type }) => type === 'MIGRATE_TO_LATEST');
+  const current = isMigrationOnly ? next : withVersionsAt(next, offers, at);
+  return replaceIn(portfolio, { ...current, scheduledUpdates });
+}
+
+/** A version that was published for everybody. */
+function rollOut(portfolio: Portfolio, { subscription }: Due, offers: Offers): Portfolio {
+  const rollout = nextRollout(moved(subscription, 'rollOut'), offers);
+  return rollout === undefined ? portfolio : replaceIn(portfolio, rollout.subscription);
+}
+
+/** What follows from it is told by whoever sees the change. */
+function tellTrialEnd(portfolio: Portfolio, { subscription, at }: Due): Portfolio {
+  const { trial, ...told } = moved(subscription, 'tellTrialEnd');
+  return replaceIn(portfolio, { ...told, trial: trial && { ...trial, endsSoonToldAt: at } });
 }
 
 function moved(subscription: Subscription, operation: TimedOperation): Subscription {
@@ -222,7 +281,7 @@ function isTakenAt(portfolio: Portfolio, ended: Subscription, offers: Offers, at
 
 const carryOutBy: Readonly<
   Record<Due['operation'], (portfolio: Portfolio, due: Due, offers: Offers) => Portfolio>
-> = { end, endTrial, executeUpdate, start };
+> = { end, endTrial, executeUpdate, rollOut, start, tellTrialEnd };
 
 /** In the form of a UUID of version 8, which is for values of one's own making. */
 function uuidOf(digest: string): string {

@@ -43,7 +43,7 @@ describe('the timekeeper', () => {
   });
 
   it('may be stopped before it starts, and twice', async () => {
-    const time = { settleDue: () => Promise.resolve(0) };
+    const time = { settleDue: () => Promise.resolve(0), rollOut: () => Promise.resolve(false) };
     const namespace = `{time-${randomUUID()}}`;
     const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, intervalMs: 20 });
     await keeper.stop();
@@ -68,6 +68,7 @@ async function registerOf(
     package: (name: string): Promise<Package | undefined> =>
       Promise.resolve(name === plan.refId ? plan : undefined),
     product: (name: string) => Promise.resolve(makeProduct(name)),
+    coupon: () => Promise.resolve(undefined),
   };
   return new RecordSubscriptionRegister({ records, catalog, clock });
 }

@@ -21,7 +21,7 @@ export interface TimekeeperOptions {
 
 const queueName = 'subscription-time';
 
-/** Customers whose time is carried out before the next look at what is due. */
+/** Customers, or subscriptions, that are seen to before the next look at what is due. */
 const customersPerStep = 100;
 
 /** How long stopping waits for Redis. */
@@ -64,5 +64,7 @@ export class BullmqTimekeeper {
     while (settled === customersPerStep && !this.#stopped) {
       settled = await this.#options.time.settleDue(customersPerStep);
     }
+    let isBusy = true;
+    while (isBusy && !this.#stopped) isBusy = await this.#options.time.rollOut(customersPerStep);
   }
 }

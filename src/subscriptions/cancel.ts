@@ -5,7 +5,8 @@ import { advance, cancelled, withSuccessor } from './advance.ts';
 import { periodAt } from './billing-period.ts';
 import { replaceIn } from './portfolio.ts';
 import type { PortfolioDecision } from './provision.ts';
-import type { Cancellation, Offers, Portfolio, Subscription } from './subscription.ts';
+import { withTrialEnd } from './trial.ts';
+import type { Cancellation, CancelReason, Offers, Portfolio, Subscription } from './subscription.ts';
 import { refusal } from './update.ts';
 
 export interface CancellationRequest {
@@ -16,6 +17,8 @@ export interface CancellationRequest {
   readonly action: Cancellation['action'];
   /** Null: as the product's customer journey says. */
   readonly prorate: boolean | null;
+  /** Why it ends, where that is at once; `Immediate` when absent. */
+  readonly reason?: CancelReason;
 }
 
 /** `subscription` is in the portfolio, which is as it is now. */
@@ -41,11 +44,11 @@ export function cancelSubscription(
   if (due > now) {
     return (
       refusal(subscription, 'scheduleCancellation') ?? {
-        portfolio: advance(replaceIn(portfolio, withTrialUntil(planned, due)), offers, now),
+        portfolio: advance(replaceIn(portfolio, withTrialUntil(planned, due, now)), offers, now),
       }
     );
   }
-  const ended = cancelled(planned, now, 'Immediate');
+  const ended = cancelled(planned, now, request.reason ?? 'Immediate');
   const without = replaceIn(portfolio, ended);
   const isFollowed = subscription.status !== 'NOT_STARTED' && request.action === 'DEFAULT';
   return { portfolio: advance(isFollowed ? withSuccessor(without, ended, offers) : without, offers, now) };
@@ -78,8 +81,8 @@ function dueOf(
 }
 
 /** A date behind the trial's end makes the trial last until then: nothing is charged before the end (facts, 4.2). */
-function withTrialUntil(subscription: Subscription, end: number): Subscription {
+function withTrialUntil(subscription: Subscription, end: number, now: number): Subscription {
   const { status, trial } = subscription;
   if (status !== 'IN_TRIAL' || trial === null || trial.endsAt >= end) return subscription;
-  return { ...subscription, trial: { ...trial, endsAt: end } };
+  return { ...subscription, trial: withTrialEnd(trial, end, now) };
 }

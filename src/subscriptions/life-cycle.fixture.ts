@@ -1,11 +1,14 @@
 /** A small catalog, and one customer whose subscriptions change as time goes by. */
-import type { Package, PackageContent, TrialConfig } from '../catalog/package.ts';
+import type { Coupon } from '../catalog/coupon.ts';
+import type { Package, PackageContent, MigrationType, TrialConfig } from '../catalog/package.ts';
 import type { BillingPeriod, Price } from '../catalog/price.ts';
 import type { Product, ProductSettings } from '../catalog/product.ts';
 import { advance } from './advance.ts';
 import { cancelSubscription, type CancellationRequest } from './cancel.ts';
+import { migrateSubscription, type MigrationTime } from './migrate.ts';
 import { provision, type PortfolioDecision, type ProvisionRequest } from './provision.ts';
 import type { Offers, Portfolio, Subscription } from './subscription.ts';
+import { transferSubscription } from './transfer.ts';
 import { takeBackUpdates, updateSubscription, type UpdateRequest } from './update.ts';
 
 export const at = (text: string): number => Date.parse(text.length === 10 ? `${text}T00:00:00Z` : `${text}Z`);
@@ -64,12 +67,17 @@ export function makePlan(
   };
 }
 
-/** The same with a second version. */
-export function republished(item: Package, content: Partial<PackageContent>, publishedAt: number): Package {
+/** The same with one more version. */
+export function republished(
+  item: Package,
+  content: Partial<PackageContent>,
+  publishedAt: number,
+  migrationType: MigrationType = 'NEW_CUSTOMERS',
+): Package {
   const last = item.versions.at(-1);
   const next = { ...emptyContent, ...last?.content, ...content };
   const versionNumber = item.versions.length + 1;
-  const version = { versionNumber, content: next, publishedAt, migrationType: 'NEW_CUSTOMERS' } as const;
+  const version = { versionNumber, content: next, publishedAt, migrationType };
   return { ...item, versions: [...item.versions, version] };
 }
 
@@ -111,6 +119,7 @@ export class Account {
   portfolio: Portfolio = { subscriptions: [], trialedProductIds: [] };
   readonly products: Map<string, Product>;
   readonly packages: Map<string, Package>;
+  readonly coupons = new Map<string, Coupon>();
   #made = 0;
 
   constructor(now: number, products: readonly Product[], packages: readonly Package[]) {
@@ -123,6 +132,7 @@ export class Account {
     return {
       product: (refId) => this.products.get(refId),
       package: (refId) => this.packages.get(refId),
+      coupon: (refId) => this.coupons.get(refId),
     };
   }
 
@@ -200,6 +210,24 @@ export class Account {
   takeBack(refId: string): Subscription {
     this.#take(takeBackUpdates(this.portfolio, this.offers, this.find(refId), this.now));
     return this.find(refId);
+  }
+
+  migrate(refId: string, time: MigrationTime = 'IMMEDIATE'): Subscription {
+    this.#take(this.tryMigrate(refId, time));
+    return this.find(refId);
+  }
+
+  tryMigrate(refId: string, time: MigrationTime = 'IMMEDIATE'): PortfolioDecision {
+    return migrateSubscription(this.portfolio, this.offers, this.find(refId), time, this.now);
+  }
+
+  transfer(refId: string, resourceId: string): Subscription {
+    this.#take(this.tryTransfer(refId, resourceId));
+    return this.find(refId);
+  }
+
+  tryTransfer(refId: string, resourceId: string): PortfolioDecision {
+    return transferSubscription(this.portfolio, this.offers, this.find(refId), resourceId, this.now);
   }
 
   #take(decision: PortfolioDecision): void {

@@ -8,16 +8,18 @@ import { isDowngrade, versionAt } from './package-version.ts';
 import { isDisplacedBy, isSameSlot } from './portfolio.ts';
 import { downgradeStrategy, dueUnder, type ScheduleStrategy } from './schedule.ts';
 import { chooseSelection, type SelectionRequest } from './selection.ts';
+import { chooseTerms, type TermsRequest } from './terms.ts';
 import {
   hasEnded,
   isTrial,
   type Offers,
   type Portfolio,
+  type Selection,
   type Subscription,
   type Trial,
 } from './subscription.ts';
 
-export interface ProvisionRequest extends SelectionRequest {
+export interface ProvisionRequest extends SelectionRequest, TermsRequest {
   /** Given by the caller, or made. */
   readonly refId: string;
   /** The UUID that it gets. */
@@ -80,19 +82,58 @@ function makeSubscription(
   const found = findPlan(offers.package(planId), planId, offers, now);
   if ('problem' in found) return found;
   const { plan, version } = found;
-  const { content, versionNumber: planVersion } = version;
+  const { content } = version;
   const { productId } = plan;
   const context = { planId, plan: content, productId, billingCountryCode, current: null, offers, now };
   const selection = chooseSelection(request, context);
   if ('problem' in selection) return selection;
-  const { id, refId, customerId, resourceId, additionalMetaData } = request;
-  const draft: Subscription = {
+  const draft = draftOf(request, plan, version, selection, now);
+  const { startDate: asked } = request;
+  const trial = trialOf(
+    portfolio,
+    offers,
+    request,
+    { ...draft, startDate: asked ?? now },
+    content.defaultTrialConfig,
+  );
+  if (typeof trial === 'string') return { problem: invalid(trial) };
+  // A trial runs beside what is paid for, so it waits for no period's end.
+  const startDate = asked ?? (trial === null ? startOf(portfolio, offers, request, draft, now) : now);
+  if (cancellationDate !== null && cancellationDate <= Math.max(startDate, now)) {
+    return { problem: invalid('cancellationDate must lie after the start, and ahead') };
+  }
+  const terms = chooseTerms(request, draft, offers, startDate);
+  if ('problem' in terms) return terms;
+  return {
+    subscription: {
+      ...draft,
+      ...terms,
+      startDate,
+      trial,
+      billingAnchor: request.billingCycleAnchor === 'NOW' || trial !== null ? startDate : null,
+      cancellation:
+        cancellationDate === null
+          ? null
+          : { at: cancellationDate, onGivenDate: true, action: 'DEFAULT', prorate: false },
+    },
+  };
+}
+
+/** What it is apart from when it starts, and on which terms. */
+function draftOf(
+  { id, refId, customerId, resourceId, billingCountryCode, additionalMetaData }: ProvisionRequest,
+  plan: Package,
+  { content, versionNumber: planVersion }: PackageVersion,
+  selection: Selection,
+  now: number,
+): Subscription {
+  return {
     id,
     refId,
     customerId,
     resourceId,
-    productId,
-    planId,
+    productId: plan.productId,
+    planId: plan.refId,
     planVersion,
     ...selection,
     pricingType: content.pricingType,
@@ -113,32 +154,6 @@ function makeSubscription(
     coupon: null,
     minimumSpend: null,
     budget: null,
-  };
-  const { startDate: asked } = request;
-  const trial = trialOf(
-    portfolio,
-    offers,
-    request,
-    { ...draft, startDate: asked ?? now },
-    content.defaultTrialConfig,
-  );
-  if (typeof trial === 'string') return { problem: invalid(trial) };
-  // A trial runs beside what is paid for, so it waits for no period's end.
-  const startDate = asked ?? (trial === null ? startOf(portfolio, offers, request, draft, now) : now);
-  if (cancellationDate !== null && cancellationDate <= Math.max(startDate, now)) {
-    return { problem: invalid('cancellationDate must lie after the start, and ahead') };
-  }
-  return {
-    subscription: {
-      ...draft,
-      startDate,
-      trial,
-      billingAnchor: request.billingCycleAnchor === 'NOW' || trial !== null ? startDate : null,
-      cancellation:
-        cancellationDate === null
-          ? null
-          : { at: cancellationDate, onGivenDate: true, action: 'DEFAULT', prorate: false },
-    },
   };
 }
 
@@ -208,7 +223,7 @@ function trialOf(
   }
   if (endsAt <= draft.startDate) return 'trialEndDate must lie after the start';
   const endBehavior = trialOverride?.trialEndBehavior ?? config?.trialEndBehavior ?? 'CONVERT_TO_PAID';
-  return { endsAt, endBehavior };
+  return { endsAt, endBehavior, endsSoonToldAt: null };
 }
 
 /**

@@ -1,18 +1,22 @@
 import type { Catalog } from '../catalog/catalog.ts';
+import type { Coupon } from '../catalog/coupon.ts';
 import type { Package } from '../catalog/package.ts';
 import type { Product } from '../catalog/product.ts';
 import type { Offers } from './subscription.ts';
 
 /**
  * What decisions about these packages need of the catalog: the packages themselves, the plans that they inherit
- * from, their products, and the plans that the products' journeys lead to. A package is found by its refId and by
- * the name that it was asked for. A catalog's packages are few and this asks for each level at once, so it is as
+ * from, their products, and the plans that the products' journeys lead to; and coupons. A package is found by its
+ * refId and by the name that it was asked for, a coupon by the latter. A catalog's packages are few and this asks for each level at once, so it is as
  * many round trips as the inheritance is deep.
  */
 export async function offersFor(
-  catalog: Pick<Catalog, 'package' | 'product'>,
+  catalog: Pick<Catalog, 'coupon' | 'package' | 'product'>,
   packageNames: readonly string[],
+  couponNames: readonly string[] = [],
 ): Promise<Offers> {
+  const coupons = new Map<string, Coupon | undefined>();
+  await readInto(coupons, couponNames, (name) => catalog.coupon(name));
   const packages = new Map<string, Package | undefined>();
   const products = new Map<string, Product | undefined>();
   for (let names = packageNames; names.length > 0; ) {
@@ -24,7 +28,11 @@ export async function offersFor(
       (name) => !packages.has(name),
     );
   }
-  return { package: (name) => packages.get(name), product: (refId) => products.get(refId) };
+  return {
+    package: (name) => packages.get(name),
+    product: (refId) => products.get(refId),
+    coupon: (name) => coupons.get(name),
+  };
 }
 
 async function readInto<T>(

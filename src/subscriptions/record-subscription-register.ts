@@ -1,8 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { CatalogProblem } from '../catalog/catalog-problem.ts';
+import { isGiven } from '../catalog/entity-fields.ts';
 import type { Clock } from '../clock.ts';
-import { customerOf, customerRef } from '../customers/customer-record.ts';
+import { customerRef } from '../customers/customer-record.ts';
 import { changeRecords } from '../records/change-records.ts';
 import { CoalescedReads } from '../records/coalesced-reads.ts';
 import {
@@ -14,7 +15,10 @@ import {
 } from '../records/record-store.ts';
 import { advance } from './advance.ts';
 import { cancelSubscription, type CancellationRequest } from './cancel.ts';
+import { migrateSubscription, type MigrationTime } from './migrate.ts';
 import { offersFor } from './record-offers.ts';
+import { RecordRollouts } from './record-rollouts.ts';
+import { isArchived, matchVisibility } from './record-visibility.ts';
 import { provision, type PortfolioDecision } from './provision.ts';
 import { hasEnded, type Offers, type Portfolio, type Subscription } from './subscription.ts';
 import {
@@ -36,6 +40,8 @@ import type {
   SubscriptionRegister,
   SubscriptionTime,
 } from './subscription-register.ts';
+import type { TermsRequest } from './terms.ts';
+import { transferSubscription } from './transfer.ts';
 import { takeBackUpdates, type UpdateRequest, updateSubscription } from './update.ts';
 
 /**
@@ -52,32 +58,45 @@ const settledPerPageMax = 100;
 
 export interface SubscriptionRegisterOptions {
   readonly records: RecordStore;
-  readonly catalog: Pick<Catalog, 'package' | 'product'>;
+  readonly catalog: Pick<Catalog, 'coupon' | 'package' | 'product'>;
   readonly clock: Clock;
 }
 
 export class RecordSubscriptionRegister implements SubscriptionRegister, SubscriptionTime {
   readonly #records: RecordStore;
   readonly #reads: CoalescedReads;
-  readonly #catalog: Pick<Catalog, 'package' | 'product'>;
+  readonly #catalog: Pick<Catalog, 'coupon' | 'package' | 'product'>;
   readonly #clock: Clock;
+  readonly #rollouts: RecordRollouts;
 
   constructor({ records, catalog, clock }: SubscriptionRegisterOptions) {
     this.#records = records;
     this.#reads = new CoalescedReads(records);
     this.#catalog = catalog;
     this.#clock = clock;
+    this.#rollouts = new RecordRollouts({
+      records,
+      clock,
+      settle: (customerId) => this.#bringUpToDate(customerId),
+    });
   }
 
   async subscription(name: string): Promise<Subscription | undefined> {
     const found = await this.#find(name);
-    if (found === undefined || !(await this.#settle(found.customerId))) return found;
-    return this.#find(found.refId);
+    if (found === undefined) return undefined;
+    const { customerId, refId } = found;
+    const hasChanged = await this.#settle(customerId);
+    if (isArchived(await this.#reads.read(customerRef(customerId)))) return undefined;
+    return hasChanged ? this.#find(refId) : found;
   }
 
   async live(customerId: string): Promise<readonly Subscription[]> {
     await this.#settle(customerId);
-    const { live } = bookOf(customerId, await this.#reads.read(bookRef(customerId)));
+    const [book, customer] = await Promise.all([
+      this.#reads.read(bookRef(customerId)),
+      this.#reads.read(customerRef(customerId)),
+    ]);
+    const live = isArchived(customer) ? [] : bookOf(customerId, book).live;
     const records = await Promise.all(live.map((refId) => this.#reads.read(subscriptionRef(refId))));
     return records
       .map(subscriptionOf)
@@ -120,21 +139,36 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
   }
 
   update(name: string, request: UpdateRequest, audit: Audit): Promise<SubscriptionOutcome> {
-    const addonNames = (request.addons ?? []).map(({ addonId }) => addonId);
-    return this.#changeOne(name, audit, addonNames, (portfolio, offers, subscription, now) => {
+    const scope = scopeOf(
+      request,
+      (request.addons ?? []).map(({ addonId }) => addonId),
+    );
+    return this.#changeOne(name, { ...scope, audit }, (portfolio, offers, subscription, now) => {
       const named = { ...request, addons: request.addons?.map(namedByRefId(offers)) ?? null };
       return updateSubscription(portfolio, offers, subscription, named, now);
     });
   }
 
   cancel(name: string, request: CancellationRequest, audit: Audit): Promise<SubscriptionOutcome> {
-    return this.#changeOne(name, audit, [], (portfolio, offers, subscription, now) =>
+    return this.#changeOne(name, { audit }, (portfolio, offers, subscription, now) =>
       cancelSubscription(portfolio, offers, subscription, request, now),
     );
   }
 
   takeBackUpdates(name: string, audit: Audit): Promise<SubscriptionOutcome> {
-    return this.#changeOne(name, audit, [], takeBackUpdates);
+    return this.#changeOne(name, { audit }, takeBackUpdates);
+  }
+
+  migrate(name: string, time: MigrationTime, audit: Audit): Promise<SubscriptionOutcome> {
+    return this.#changeOne(name, { audit }, (portfolio, offers, subscription, now) =>
+      migrateSubscription(portfolio, offers, subscription, time, now),
+    );
+  }
+
+  transfer(name: string, resourceId: string, audit: Audit): Promise<SubscriptionOutcome> {
+    return this.#changeOne(name, { audit }, (portfolio, offers, subscription, now) =>
+      transferSubscription(portfolio, offers, subscription, resourceId, now),
+    );
   }
 
   async settleDue(customersMax: number): Promise<number> {
@@ -153,14 +187,25 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
     return records.length;
   }
 
+  rollOut(subscriptionsMax: number): Promise<boolean> {
+    return this.#rollouts.step(subscriptionsMax, this.#byTime('rollOutPackages'));
+  }
+
   /** Whether time had something to do. */
   async #settle(customerId: string): Promise<boolean> {
     const { dueAt } = bookOf(customerId, await this.#reads.read(bookRef(customerId)));
-    const now = this.#clock.now();
-    if (dueAt === null || dueAt > now) return false;
-    const audit = { actor: 'system', traceId: randomUUID(), operation: 'advanceSubscriptions', at: now };
-    await this.#change(customerId, audit, [], [], (portfolio) => ({ portfolio }));
+    if (dueAt === null || dueAt > this.#clock.now()) return false;
+    await this.#bringUpToDate(customerId);
     return true;
+  }
+
+  async #bringUpToDate(customerId: string): Promise<void> {
+    const scope = { customerId, audit: this.#byTime('advanceSubscriptions') };
+    await this.#change(scope, (portfolio) => ({ portfolio }));
+  }
+
+  #byTime(operation: string): Audit {
+    return { actor: 'system', traceId: randomUUID(), operation, at: this.#clock.now() };
   }
 
   #provisionAs(
@@ -169,111 +214,96 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
   ): Promise<SubscriptionOutcome> {
     const { customerId, refId, planId, addons } = request;
     const packageNames = [planId, ...(addons ?? []).map(({ addonId }) => addonId)];
-    return this.#changeTo(
-      refId,
-      customerId,
-      audit,
-      packageNames,
-      [refId],
-      (portfolio, offers, now, records) => {
-        const customer = customerOf(records.get(nameOf(customerRef(customerId))));
-        if (customer?.archivedAt !== null) {
-          const message = `no customer has the refId ${JSON.stringify(customerId)}`;
-          return { problem: { code: 'CUSTOMER_NOT_FOUND', message } };
-        }
-        if (records.get(nameOf(subscriptionRef(refId))) !== undefined) {
-          const message = `a subscription has the refId ${JSON.stringify(refId)} already`;
-          return { problem: { code: 'DUPLICATE_ENTITY', message } };
-        }
-        if (portfolio.subscriptions.filter((item) => !hasEnded(item)).length >= liveMax) {
-          const message = `a customer has at most ${liveMax} subscriptions that have not ended`;
-          return { problem: { code: 'VALIDATION_ERROR', message } };
-        }
-        const plan = offers.package(planId)?.refId ?? planId;
-        const named = { ...request, planId: plan, addons: addons?.map(namedByRefId(offers)) ?? null };
-        return provision(portfolio, offers, named, now);
-      },
-    );
+    const scope = { ...scopeOf(request, packageNames), customerId, audit, refId };
+    return this.#changeTo(scope, customerNotFound(customerId), (portfolio, offers, now, records) => {
+      if (records.get(nameOf(customerRef(customerId))) === undefined) {
+        return { problem: customerNotFound(customerId) };
+      }
+      if (records.get(nameOf(subscriptionRef(refId))) !== undefined) {
+        const message = `a subscription has the refId ${JSON.stringify(refId)} already`;
+        return { problem: { code: 'DUPLICATE_ENTITY', message } };
+      }
+      if (portfolio.subscriptions.filter((item) => !hasEnded(item)).length >= liveMax) {
+        const message = `a customer has at most ${liveMax} subscriptions that have not ended`;
+        return { problem: { code: 'VALIDATION_ERROR', message } };
+      }
+      const plan = offers.package(planId)?.refId ?? planId;
+      const named = { ...request, planId: plan, addons: addons?.map(namedByRefId(offers)) ?? null };
+      return provision(portfolio, offers, named, now);
+    });
   }
 
   async #changeOne(
     name: string,
-    audit: Audit,
-    packageNames: readonly string[],
+    scope: Omit<ChangeScope, 'customerId' | 'refId'>,
     decide: (portfolio: Portfolio, offers: Offers, item: Subscription, now: number) => PortfolioDecision,
   ): Promise<SubscriptionOutcome> {
     const found = await this.#find(name);
-    if (found === undefined) return { problem: subscriptionNotFound(name) };
+    const missing = subscriptionNotFound(name);
+    if (found === undefined) return { problem: missing };
     const { refId, customerId } = found;
-    return this.#changeTo(refId, customerId, audit, packageNames, [refId], (portfolio, offers, now) => {
+    return this.#changeTo({ ...scope, refId, customerId }, missing, (portfolio, offers, now) => {
       const subscription = portfolio.subscriptions.find((item) => item.refId === refId);
-      return subscription === undefined
-        ? { problem: subscriptionNotFound(name) }
-        : decide(portfolio, offers, subscription, now);
+      return subscription === undefined ? { problem: missing } : decide(portfolio, offers, subscription, now);
     });
   }
 
-  /** As `#change`, and answers the one subscription as it is then. */
+  /** As `#change`, and answers the one subscription as it is then. `missing` where the customer is archived. */
   async #changeTo(
-    refId: string,
-    customerId: string,
-    audit: Audit,
-    packageNames: readonly string[],
-    refIds: readonly string[],
+    scope: ChangeScope & { readonly refId: string },
+    missing: CatalogProblem,
     decide: Decide,
   ): Promise<SubscriptionOutcome> {
-    const decision = await this.#change(customerId, audit, packageNames, refIds, decide);
+    const decision = await this.#change(scope, decide);
+    if (decision === 'archived') return { problem: missing };
     if ('problem' in decision) return decision;
-    const subscription = decision.portfolio.subscriptions.find((item) => item.refId === refId);
+    const subscription = decision.portfolio.subscriptions.find(({ refId }) => refId === scope.refId);
     if (subscription === undefined) throw new Error('a change lost the subscription that it was about');
     return { subscription };
   }
 
   /**
    * Brings the customer's subscriptions up to now, lets `decide` change them, and commits both in one step. Begins
-   * anew while others change which subscriptions there are. `refIds` are subscriptions that are wanted as well,
-   * whether there are such or not.
+   * anew while others change which subscriptions there are. Those of an archived customer stay as they are.
    */
-  async #change(
-    customerId: string,
-    audit: Audit,
-    packageNames: readonly string[],
-    refIds: readonly string[],
-    decide: Decide,
-  ): Promise<PortfolioDecision> {
+  async #change(scope: ChangeScope, decide: Decide): Promise<PortfolioDecision | 'archived'> {
+    const { customerId, audit, refId, packageNames = [], couponNames = [] } = scope;
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
       const [bookBefore] = await this.#records.read([bookRef(customerId)]);
       const { live } = bookOf(customerId, bookBefore);
-      const wanted = [...new Set([...live, ...refIds])];
+      const wanted = [...new Set([...live, ...(refId === undefined ? [] : [refId])])];
       const before = await this.#records.read(wanted.map(subscriptionRef));
       const names = [...packageNames, ...before.flatMap(packagesOf)];
-      const offers = await offersFor(this.#catalog, names);
-      const refs = [bookRef(customerId), customerRef(customerId), ...wanted.map(subscriptionRef)];
-      const outcome = await changeRecords<PortfolioDecision | 'stale'>(
+      const offers = await offersFor(this.#catalog, names, couponNames);
+      const refs = refsOf(scope, wanted);
+      const outcome = await changeRecords<PortfolioDecision | 'archived' | 'stale' | 'unsettled'>(
         this.#records,
         refs,
         audit,
         (found) => {
-          const [book, , ...subscriptions] = found;
-          const now = this.#clock.now();
           const records = new Map(refs.map((ref, place) => [nameOf(ref), found[place]]));
+          const book = records.get(nameOf(bookRef(customerId)));
+          const customer = records.get(nameOf(customerRef(customerId)));
           const state = bookOf(customerId, book);
-          if (state.live.some((refId) => !wanted.includes(refId))) return { writes: [], result: 'stale' };
-          const bodies = subscriptions.map(subscriptionOf).filter((item) => item !== undefined);
-          const own = bodies.filter((item) => item.customerId === customerId);
+          if (state.isHidden !== isArchived(customer)) return { writes: [], result: 'unsettled' };
+          if (state.isHidden) return { writes: [], result: 'archived' };
+          if (state.live.some((name) => !wanted.includes(name))) return { writes: [], result: 'stale' };
+          const now = this.#clock.now();
+          const stored = wanted.flatMap((name) => records.get(nameOf(subscriptionRef(name))) ?? []);
+          const own = stored
+            .map(subscriptionOf)
+            .filter((item) => item !== undefined)
+            .filter((item) => item.customerId === customerId);
           const { trialedProductIds } = state;
           const current = advance({ subscriptions: own, trialedProductIds }, offers, now);
-          const decided = decide(current, offers, now, records);
+          const decided = payerProblem(scope, records) ?? decide(current, offers, now, records);
           const next = 'problem' in decided ? current : decided.portfolio;
-          const byRefId = new Map(subscriptions.filter(isFound).map((record) => [record.key, record]));
-          const writes = portfolioWrites(next, byRefId, {
-            ...bookRef(customerId),
-            version: book?.version ?? 0,
-          });
-          return { writes, result: decided };
+          const byRefId = new Map(stored.map((record) => [record.key, record]));
+          return { writes: portfolioWrites(next, offers, byRefId, customerId, book), result: decided };
         },
       );
-      if (outcome.result !== 'stale') return outcome.result;
+      if (outcome.result === 'unsettled') await matchVisibility(this.#records, customerId, audit);
+      else if (outcome.result !== 'stale') return outcome.result;
     }
     throw new RecordsOverloadedError('too many changes of this customer at once; send this one again');
   }
@@ -299,11 +329,52 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
   }
 }
 
+/** What a change reads beside the customer's subscriptions. */
+interface ChangeScope {
+  readonly customerId: string;
+  readonly audit: Audit;
+  /** A subscription that is wanted as well, whether there is such a one or not. */
+  readonly refId?: string;
+  readonly packageNames?: readonly string[];
+  readonly couponNames?: readonly string[];
+  /** Undefined and null: none is asked for. */
+  readonly payingCustomerId?: string | null | undefined;
+}
+
+function scopeOf(
+  { appliedCoupon, payingCustomerId }: TermsRequest,
+  packageNames: readonly string[],
+): Pick<ChangeScope, 'packageNames' | 'couponNames' | 'payingCustomerId'> {
+  const couponNames = isGiven(appliedCoupon) ? [appliedCoupon.couponId] : [];
+  return { packageNames, couponNames, payingCustomerId };
+}
+
+function refsOf(
+  { customerId, payingCustomerId }: ChangeScope,
+  refIds: readonly string[],
+): readonly RecordRef[] {
+  const customerIds = new Set([customerId, ...(isGiven(payingCustomerId) ? [payingCustomerId] : [])]);
+  return [bookRef(customerId), ...[...customerIds].map(customerRef), ...refIds.map(subscriptionRef)];
+}
+
+type RecordsByName = ReadonlyMap<string, StoredRecord | undefined>;
+
+function payerProblem(
+  { payingCustomerId }: ChangeScope,
+  records: RecordsByName,
+): { readonly problem: CatalogProblem } | undefined {
+  if (!isGiven(payingCustomerId)) return undefined;
+  const payer = records.get(nameOf(customerRef(payingCustomerId)));
+  if (payer !== undefined && !isArchived(payer)) return undefined;
+  const { code, message } = customerNotFound(payingCustomerId);
+  return { problem: { code, message: `payingCustomerId: ${message}` } };
+}
+
 type Decide = (
   portfolio: Portfolio,
   offers: Offers,
   now: number,
-  records: ReadonlyMap<string, StoredRecord | undefined>,
+  records: RecordsByName,
 ) => PortfolioDecision;
 
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -312,6 +383,10 @@ const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 function madeRefId(planId: string): string {
   const suffix = randomBytes(3).toString('hex');
   return planId.length > 200 ? `subscription-${suffix}` : `subscription-${planId}-${suffix}`;
+}
+
+function customerNotFound(refId: string): CatalogProblem {
+  return { code: 'CUSTOMER_NOT_FOUND', message: `no customer has the refId ${JSON.stringify(refId)}` };
 }
 
 function subscriptionNotFound(name: string): CatalogProblem {
@@ -344,10 +419,6 @@ function meets(subscription: Subscription, query: SubscriptionPageQuery): boolea
 
 function nameOf({ kind, key }: RecordRef): string {
   return `${kind} ${key}`;
-}
-
-function isFound(record: StoredRecord | undefined): record is StoredRecord {
-  return record !== undefined;
 }
 
 function recordPlaceOf(place: SubscriptionPlace | null): { score: number; key: string } | null {

@@ -4,8 +4,21 @@
  */
 import type { SubscriptionStatus } from './subscription.ts';
 
-export type TimedOperation = 'start' | 'startTrial' | 'convertTrial' | 'expireTrial' | 'executeUpdate';
-export type RequestedOperation = 'update' | 'moveTrialEnd' | 'scheduleCancellation' | 'takeBackUpdates';
+export type TimedOperation =
+  | 'start'
+  | 'startTrial'
+  | 'tellTrialEnd'
+  | 'convertTrial'
+  | 'expireTrial'
+  | 'executeUpdate'
+  | 'rollOut';
+export type RequestedOperation =
+  | 'update'
+  | 'moveTrialEnd'
+  | 'migrate'
+  | 'transfer'
+  | 'scheduleCancellation'
+  | 'takeBackUpdates';
 /** Asked for, or due. */
 export type Operation = TimedOperation | RequestedOperation | 'cancel';
 
@@ -16,11 +29,15 @@ export const statusTable: Readonly<Record<SubscriptionStatus, Readonly<Record<Op
   NOT_STARTED: {
     start: { next: 'ACTIVE' },
     startTrial: { next: 'IN_TRIAL' },
+    tellTrialEnd: { refusal: 'its trial has not started' },
     convertTrial: { refusal: 'its trial has not started' },
     expireTrial: { refusal: 'its trial has not started' },
     executeUpdate: { refusal: 'what it starts with is changed at once' },
+    rollOut: { refusal: 'it starts on the newest version' },
     update: { next: 'NOT_STARTED' },
     moveTrialEnd: { next: 'NOT_STARTED' },
+    migrate: { next: 'NOT_STARTED' },
+    transfer: { next: 'NOT_STARTED' },
     scheduleCancellation: { next: 'NOT_STARTED' },
     takeBackUpdates: { next: 'NOT_STARTED' },
     cancel: { next: 'CANCELED' },
@@ -28,11 +45,15 @@ export const statusTable: Readonly<Record<SubscriptionStatus, Readonly<Record<Op
   IN_TRIAL: {
     start: { refusal: 'it has started' },
     startTrial: { refusal: 'it has started' },
+    tellTrialEnd: { next: 'IN_TRIAL' },
     convertTrial: { next: 'ACTIVE' },
     expireTrial: { next: 'EXPIRED' },
     executeUpdate: { refusal: 'a trial is changed at once' },
+    rollOut: { next: 'IN_TRIAL' },
     update: { next: 'IN_TRIAL' },
     moveTrialEnd: { next: 'IN_TRIAL' },
+    migrate: { next: 'IN_TRIAL' },
+    transfer: { next: 'IN_TRIAL' },
     scheduleCancellation: { next: 'IN_TRIAL' },
     takeBackUpdates: { next: 'IN_TRIAL' },
     cancel: { next: 'CANCELED' },
@@ -40,11 +61,15 @@ export const statusTable: Readonly<Record<SubscriptionStatus, Readonly<Record<Op
   ACTIVE: {
     start: { refusal: 'it has started' },
     startTrial: { refusal: 'it has started' },
+    tellTrialEnd: { refusal: 'it is not in trial' },
     convertTrial: { refusal: 'it is not in trial' },
     expireTrial: { refusal: 'it is not in trial' },
     executeUpdate: { next: 'ACTIVE' },
+    rollOut: { next: 'ACTIVE' },
     update: { next: 'ACTIVE' },
     moveTrialEnd: { refusal: 'it is not in trial' },
+    migrate: { next: 'ACTIVE' },
+    transfer: { next: 'ACTIVE' },
     scheduleCancellation: { next: 'ACTIVE' },
     takeBackUpdates: { next: 'ACTIVE' },
     cancel: { next: 'CANCELED' },
@@ -52,11 +77,15 @@ export const statusTable: Readonly<Record<SubscriptionStatus, Readonly<Record<Op
   PAYMENT_PENDING: {
     start: { refusal: 'its payment is pending' },
     startTrial: { refusal: 'its payment is pending' },
+    tellTrialEnd: { refusal: 'it is not in trial' },
     convertTrial: { refusal: 'it is not in trial' },
     expireTrial: { refusal: 'it is not in trial' },
     executeUpdate: { refusal: 'its payment is pending' },
+    rollOut: { refusal: 'its payment is pending' },
     update: { refusal: 'its payment is pending' },
     moveTrialEnd: { refusal: 'it is not in trial' },
+    migrate: { refusal: 'its payment is pending' },
+    transfer: { refusal: 'its payment is pending' },
     scheduleCancellation: { refusal: 'its payment is pending; it can be cancelled at once only' },
     takeBackUpdates: { next: 'PAYMENT_PENDING' },
     cancel: { next: 'CANCELED' },
@@ -83,11 +112,15 @@ function allRefused(refusal: string): Readonly<Record<Operation, Cell>> {
   return {
     start: cell,
     startTrial: cell,
+    tellTrialEnd: cell,
     convertTrial: cell,
     expireTrial: cell,
     executeUpdate: cell,
+    rollOut: cell,
     update: cell,
     moveTrialEnd: cell,
+    migrate: cell,
+    transfer: cell,
     scheduleCancellation: cell,
     takeBackUpdates: cell,
     cancel: cell,

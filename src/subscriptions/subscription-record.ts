@@ -6,7 +6,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { RecordIndex, RecordRef, RecordWrite, StoredRecord } from '../records/record-store.ts';
 import { nextDueAt } from './advance.ts';
-import { hasEnded, type Portfolio, type Subscription } from './subscription.ts';
+import { hasEnded, type Offers, type Portfolio, type Subscription } from './subscription.ts';
 import type { SubscriptionFilter } from './subscription-register.ts';
 
 export interface SubscriptionBook {
@@ -16,6 +16,8 @@ export interface SubscriptionBook {
   readonly trialedProductIds: readonly string[];
   /** When time next changes something, epoch ms; null for never. */
   readonly dueAt: number | null;
+  /** Whether the subscriptions have left the lists, as those of an archived customer do. */
+  readonly isHidden: boolean;
 }
 
 export function subscriptionRef(refId: string): RecordRef {
@@ -32,8 +34,8 @@ export function bookRef(customerId: string): RecordRef {
 
 /** Of a customer who never had a subscription it is empty. */
 export function bookOf(customerId: string, record: StoredRecord | undefined): SubscriptionBook {
-  const empty: SubscriptionBook = { customerId, live: [], trialedProductIds: [], dueAt: null };
-  return (record?.body as SubscriptionBook | undefined) ?? empty;
+  const empty = { customerId, live: [], trialedProductIds: [], dueAt: null, isHidden: false };
+  return { ...empty, ...(record?.body as Partial<SubscriptionBook> | undefined) };
 }
 
 /** The index of the books in which time has something to do, by when. */
@@ -54,46 +56,66 @@ export function filterIndexes(filter: Omit<SubscriptionFilter, 'refId'>): readon
   });
 }
 
+/** The index of the customer's subscriptions that are shown, ended ones included. */
+export function customerSubscriptionsIndex(customerId: string): string {
+  return `customer:${customerId}`;
+}
+
+/** The only index that the subscriptions of an archived customer are in. */
+export function hiddenIndex(customerId: string): string {
+  return `hidden:${customerId}`;
+}
+
+/** The index of subscriptions that have not ended and have this plan or add-on. */
+export function subscribersIndex(packageId: string): string {
+  return `has:${packageId}`;
+}
+
+export function subscriptionWrite(
+  subscription: Subscription,
+  expectedVersion: number,
+  isHidden: boolean,
+): RecordWrite {
+  const { refId, customerId, createdAt } = subscription;
+  const indexes = isHidden ? [{ name: hiddenIndex(customerId), score: createdAt }] : indexesOf(subscription);
+  return { ...subscriptionRef(refId), expectedVersion, body: subscription, indexes };
+}
+
 /** What has to be written so that the portfolio is as it was decided. `before` has its records by refId. */
 export function portfolioWrites(
   portfolio: Portfolio,
+  offers: Offers,
   before: ReadonlyMap<string, StoredRecord>,
-  book: RecordRef & { readonly version: number },
+  customerId: string,
+  book: StoredRecord | undefined,
 ): readonly RecordWrite[] {
   const writes = portfolio.subscriptions
     .filter((subscription) => !isDeepStrictEqual(before.get(subscription.refId)?.body, subscription))
-    .map((body): RecordWrite => {
-      const expectedVersion = before.get(body.refId)?.version ?? 0;
-      return { ...subscriptionRef(body.refId), expectedVersion, body, indexes: indexesOf(body) };
-    });
-  return writes.length === 0 ? [] : [...writes, bookWrite(portfolio, book)];
+    .map((body) => subscriptionWrite(body, before.get(body.refId)?.version ?? 0, false));
+  const dueAt = nextDueAt(portfolio, offers);
+  // What is due may change while no subscription does: with a version that is published for everybody.
+  if (writes.length === 0 && dueAt === bookOf(customerId, book).dueAt) return [];
+  const live = portfolio.subscriptions.filter((item) => !hasEnded(item)).map(({ refId }) => refId);
+  const { trialedProductIds } = portfolio;
+  return [...writes, bookRewrite(customerId, book, { live, trialedProductIds, dueAt })];
 }
 
 /**
- * The book as it is, written again: for a change beside the customer's subscriptions that must not meet one of
+ * The book with a change, or as it is: for a change beside the customer's subscriptions that must not meet one of
  * them, such as archiving the customer. Whoever decides on subscriptions at the same time decides anew.
  */
-export function bookRewrite(customerId: string, book: StoredRecord | undefined): RecordWrite {
-  const body = bookOf(customerId, book);
+export function bookRewrite(
+  customerId: string,
+  book: StoredRecord | undefined,
+  change: Partial<SubscriptionBook>,
+): RecordWrite {
+  const body = { ...bookOf(customerId, book), ...change };
   return {
     ...bookRef(customerId),
     expectedVersion: book?.version ?? 0,
     body,
     indexes: dueIndexes(body),
   };
-}
-
-function bookWrite(
-  portfolio: Portfolio,
-  { kind, key, version }: RecordRef & { readonly version: number },
-): RecordWrite {
-  const body: SubscriptionBook = {
-    customerId: key,
-    live: portfolio.subscriptions.filter((item) => !hasEnded(item)).map(({ refId }) => refId),
-    trialedProductIds: portfolio.trialedProductIds,
-    dueAt: nextDueAt(portfolio),
-  };
-  return { kind, key, expectedVersion: version, body, indexes: dueIndexes(body) };
 }
 
 function dueIndexes({ dueAt }: SubscriptionBook): readonly RecordIndex[] {
@@ -103,7 +125,11 @@ function dueIndexes({ dueAt }: SubscriptionBook): readonly RecordIndex[] {
 function indexesOf(subscription: Subscription): readonly RecordIndex[] {
   const { createdAt, customerId, status, planId, productId, resourceId, pricingType } = subscription;
   const names = filterIndexes({ customerId, status, planId, productId, resourceId, pricingType });
-  return [subscriptionsIndex, ...names].map((name) => ({ name, score: createdAt }));
+  const packages = hasEnded(subscription)
+    ? []
+    : [planId, ...subscription.addons.map(({ addonId }) => addonId)];
+  const all = [subscriptionsIndex, ...names, ...packages.map(subscribersIndex)];
+  return all.map((name) => ({ name, score: createdAt }));
 }
 
 function indexNames(values: Readonly<Record<string, string | null>>): readonly string[] {

@@ -2,13 +2,15 @@ import type { CatalogProblem } from '../catalog/catalog-problem.ts';
 import type { PricingType } from '../catalog/package.ts';
 import type { Audit } from '../records/record-store.ts';
 import type { CancellationRequest } from './cancel.ts';
+import type { MigrationTime } from './migrate.ts';
 import type { ProvisionRequest } from './provision.ts';
 import type { Subscription, SubscriptionStatus } from './subscription.ts';
 import type { UpdateRequest } from './update.ts';
 
 /**
  * Where subscriptions are kept. Everything it answers is as of now: what time has done since the last change is
- * carried out first. A name of a subscription is its refId or its id; plans and add-ons, too, may be named by id.
+ * carried out first. A name of a subscription is its refId or its id; plans, add-ons and coupons, too, may be named
+ * by id. To all but `settleDue`, a subscription of an archived customer is none (contract, 5.11).
  */
 export interface SubscriptionRegister {
   subscription(name: string): Promise<Subscription | undefined>;
@@ -19,6 +21,8 @@ export interface SubscriptionRegister {
   update(name: string, request: UpdateRequest, audit: Audit): Promise<SubscriptionOutcome>;
   cancel(name: string, request: CancellationRequest, audit: Audit): Promise<SubscriptionOutcome>;
   takeBackUpdates(name: string, audit: Audit): Promise<SubscriptionOutcome>;
+  migrate(name: string, time: MigrationTime, audit: Audit): Promise<SubscriptionOutcome>;
+  transfer(name: string, resourceId: string, audit: Audit): Promise<SubscriptionOutcome>;
 }
 
 /** The refId is made when it is null. */
@@ -32,6 +36,11 @@ export type SubscriptionOutcome =
 export interface SubscriptionTime {
   /** Carries out what is due, for at most so many customers; answers for how many it did. */
   settleDue(customersMax: number): Promise<number>;
+  /**
+   * Moves subscriptions to versions that were published for everybody, at most so many of them; false when there
+   * was nothing to do.
+   */
+  rollOut(subscriptionsMax: number): Promise<boolean>;
 }
 
 /** Conditions, all of which must hold; null sets none. Names are refIds. */

@@ -1,5 +1,5 @@
 /** What a customer has subscribed to, and where it stands in its life (facts, sections 1.12 and 4). */
-import type { AppliedCoupon } from '../catalog/coupon.ts';
+import type { AppliedCoupon, Coupon } from '../catalog/coupon.ts';
 import type { Package, PricingType, TrialEndBehavior } from '../catalog/package.ts';
 import type { BillingPeriod } from '../catalog/price.ts';
 import type { Product } from '../catalog/product.ts';
@@ -18,7 +18,8 @@ export type CancelReason =
   | 'TRIAL_ENDED'
   | 'TRIAL_CONVERTED'
   | 'Immediate'
-  | 'ScheduledCancellation';
+  | 'ScheduledCancellation'
+  | 'CustomerArchived';
 
 /** Instants are epoch ms; names of other entities are their refIds. */
 export interface Subscription extends Selection {
@@ -93,6 +94,8 @@ export interface Budget {
 export interface Trial {
   readonly endsAt: number;
   readonly endBehavior: TrialEndBehavior;
+  /** When it was due to be told that the trial ends soon; null while it is not. */
+  readonly endsSoonToldAt: number | null;
 }
 
 export interface Cancellation {
@@ -108,7 +111,8 @@ export interface Cancellation {
 export type ScheduledUpdate =
   | { readonly at: number; readonly type: 'ADDON'; readonly addons: readonly SubscribedAddon[] }
   | { readonly at: number; readonly type: 'UNIT_AMOUNT'; readonly units: readonly SubscribedUnits[] }
-  | { readonly at: number; readonly type: 'BILLING_PERIOD'; readonly billingPeriod: BillingPeriod };
+  | { readonly at: number; readonly type: 'BILLING_PERIOD'; readonly billingPeriod: BillingPeriod }
+  | { readonly at: number; readonly type: 'MIGRATE_TO_LATEST' };
 
 export interface Replacement {
   readonly at: number;
@@ -129,6 +133,7 @@ export interface Portfolio {
 export interface Offers {
   product(refId: string): Product | undefined;
   package(refId: string): Package | undefined;
+  coupon(refId: string): Coupon | undefined;
 }
 
 /** Statuses in which the customer may use what was bought (facts, section 4.3). */

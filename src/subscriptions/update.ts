@@ -7,10 +7,12 @@ import type { PortfolioDecision } from './provision.ts';
 import { downgradeStrategy, dueUnder, type ScheduleStrategy } from './schedule.ts';
 import { chooseSelection, type SelectionRequest } from './selection.ts';
 import { type Operation, refusalOf } from './status-table.ts';
+import { chooseTerms, type TermsRequest } from './terms.ts';
+import { withTrialEnd } from './trial.ts';
 import type { Offers, Portfolio, ScheduledUpdate, Selection, Subscription } from './subscription.ts';
 
 /** Undefined changes nothing. */
-export interface UpdateRequest extends SelectionRequest {
+export interface UpdateRequest extends SelectionRequest, TermsRequest {
   readonly additionalMetaData: Readonly<Record<string, unknown>> | null | undefined;
   /** A later end takes a scheduled cancellation back. */
   readonly trialEndDate: number | undefined;
@@ -32,7 +34,7 @@ export function updateSubscription(
   const refused = refusal(subscription, 'update');
   if (refused !== undefined) return refused;
   let changed: Changed = { subscription };
-  for (const change of [changeTrialEnd, changeCancellation, changeSelection]) {
+  for (const change of [changeTrialEnd, changeCancellation, changeSelection, changeTerms]) {
     changed = change(changed.subscription, request, offers, now);
     if ('problem' in changed) return changed;
   }
@@ -85,7 +87,7 @@ function changeTrialEnd(
   return {
     subscription: {
       ...subscription,
-      trial: { ...trial, endsAt: trialEndDate },
+      trial: withTrialEnd(trial, trialEndDate, now),
       cancellation: trialEndDate > trial.endsAt ? null : cancellation,
     },
   };
@@ -153,6 +155,16 @@ function changeSelection(
       billingAnchor: restarts ? now : subscription.billingAnchor,
     },
   };
+}
+
+function changeTerms(
+  subscription: Subscription,
+  request: UpdateRequest,
+  offers: Offers,
+  now: number,
+): Changed {
+  const terms = chooseTerms(request, subscription, offers, Math.max(now, subscription.startDate));
+  return 'problem' in terms ? terms : { subscription: { ...subscription, ...terms } };
 }
 
 /** Something goes or shrinks, and nothing comes or grows; a longer period is more. */

@@ -1,13 +1,19 @@
 /**
  * Archiving a customer beside whatever happens to the customer's subscriptions meanwhile: contract, section 5.11.
  * A subscription that bills is cancelled only where the caller said so, and none is left behind, as the customer
- * is archived only if the subscriptions are still those that were looked at.
+ * is archived only if the subscriptions are still those that were looked at. The others are hidden: they are due in
+ * the same commit, so that no list that is asked for afterwards shows them, whoever does the hiding.
  */
-import { archivedCustomer, type CustomerChange } from '../../customers/change-customer.ts';
+import {
+  archivedCustomer,
+  type CustomerChange,
+  unarchivedCustomer,
+} from '../../customers/change-customer.ts';
 import { customerOf, customerRef, customerWrite } from '../../customers/customer-record.ts';
 import type { Customer } from '../../customers/customer.ts';
 import { changeRecords } from '../../records/change-records.ts';
 import { type Audit, RecordsOverloadedError } from '../../records/record-store.ts';
+import { matchVisibility } from '../../subscriptions/record-visibility.ts';
 import { bookRef, bookRewrite } from '../../subscriptions/subscription-record.ts';
 import type { Subscription } from '../../subscriptions/subscription.ts';
 import { ApiProblem, customerNotFound } from '../api-problem.ts';
@@ -25,6 +31,7 @@ const cancellation = {
   endDate: null,
   action: 'REVOKE_ENTITLEMENTS',
   prorate: null,
+  reason: 'CustomerArchived',
 } as const;
 
 export async function archiveWithSubscriptions(
@@ -36,12 +43,16 @@ export async function archiveWithSubscriptions(
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
     const [record] = await records.read([customerRef(refId)]);
     if (record === undefined) throw customerNotFound(refId);
-    const billing = (await subscriptions.live(refId)).filter(bills);
+    // The book first: what changes while the subscriptions are looked at is noticed by it.
     const [book] = await records.read([bookRef(refId)]);
+    const billing = (await subscriptions.live(refId)).filter(bills);
     if (billing.length > 0 && !cancelSubscriptions) throw stillBilled(billing);
     if (billing.length === 0) {
       const archived = await archiveBeside(services, refId, book?.version ?? 0, audit);
-      if (archived !== 'stale') return archived;
+      if (archived !== 'stale') {
+        await matchVisibility(records, refId, audit);
+        return archived;
+      }
     }
     // What cannot be cancelled, as it ended meanwhile, is not among them when they are looked at again.
     for (const subscription of billing) await subscriptions.cancel(subscription.refId, cancellation, audit);
@@ -64,11 +75,30 @@ async function archiveBeside(
     const change = archivedCustomer(existing, refId, clock.now());
     if ('problem' in change || change.customer === existing) return { writes: [], result: change };
     const archived = customerWrite(change.customer, record?.version ?? 0);
-    return { writes: [archived, bookRewrite(refId, book)], result: change };
+    return { writes: [archived, bookRewrite(refId, book, { dueAt: clock.now() })], result: change };
   });
   if (result === 'stale') return result;
   if ('customer' in result) return result.customer;
   throw new ApiProblem(result.problem.code, result.problem.message);
+}
+
+/** With the subscriptions that were not cancelled: they are as they were, and time catches up with them. */
+export async function unarchiveWithSubscriptions(
+  { records, clock }: ApiServices,
+  refId: string,
+  audit: Audit,
+): Promise<Customer> {
+  const refs = [customerRef(refId), bookRef(refId)];
+  const { result } = await changeRecords<CustomerChange>(records, refs, audit, ([record, book]) => {
+    const existing = customerOf(record);
+    const change = unarchivedCustomer(existing, refId, clock.now());
+    if ('problem' in change || change.customer === existing) return { writes: [], result: change };
+    const shown = customerWrite(change.customer, record?.version ?? 0);
+    return { writes: [shown, bookRewrite(refId, book, { dueAt: clock.now() })], result: change };
+  });
+  if ('problem' in result) throw new ApiProblem(result.problem.code, result.problem.message);
+  await matchVisibility(records, refId, audit);
+  return result.customer;
 }
 
 /** Now or, for a trial or one that has not started, later. */

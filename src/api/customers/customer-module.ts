@@ -6,7 +6,6 @@ import {
   customerRefIdRule,
   isCustomerRefId,
   provisionedCustomer,
-  unarchivedCustomer,
   updatedCustomer,
 } from '../../customers/change-customer.ts';
 import type { Coupon } from '../../catalog/coupon.ts';
@@ -23,7 +22,7 @@ import {
   pagingOf,
 } from '../graphql/connection.ts';
 import { metadataOf } from '../graphql/metadata.ts';
-import { archiveWithSubscriptions } from './archive-customer.ts';
+import { archiveWithSubscriptions, unarchiveWithSubscriptions } from './archive-customer.ts';
 import { customerFieldCosts, customerFields } from './customer-fields.ts';
 import { customerTypeDefs } from './customer-schema.ts';
 
@@ -130,12 +129,9 @@ async function archiveCustomer(
 async function unarchiveCustomer(
   _: unknown,
   { input }: Input<CustomerNameInput>,
-  context: ApiContext,
+  { services, audit }: ApiContext,
 ): Promise<Customer> {
-  const refId = refIdOf(input);
-  return changed(refId, 'unarchiveCustomer', context, (existing, now) =>
-    unarchivedCustomer(existing, refId, now),
-  );
+  return unarchiveWithSubscriptions(services, refIdOf(input), audit('unarchiveCustomer'));
 }
 
 async function changed(
