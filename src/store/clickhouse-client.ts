@@ -50,6 +50,10 @@ export function createClickhouseClient(target: ClickhouseTarget): ClickHouseClie
     // A filter with a thousand values or a year of hours does not fit into a URL.
     use_multipart_params_auto: true,
     clickhouse_settings: {
+      // The largest meter is some 200 kB of SQL and 45,000 terms, which a grouped history has in it four times.
+      max_query_size: '4194304',
+      max_ast_elements: '1000000',
+      max_expanded_ast_elements: '2000000',
       output_format_json_quote_decimals: 1,
       output_format_json_quote_64bit_integers: 1,
     },

@@ -11,6 +11,8 @@ import { events } from './migrations/0001-events.ts';
 import { measurements } from './migrations/0002-measurements.ts';
 import { eventConflicts } from './migrations/0003-event-conflicts.ts';
 import { changeLog } from './migrations/0004-change-log.ts';
+import { acknowledgedLimits } from './migrations/0005-acknowledged-limits.ts';
+import { corrections } from './migrations/0006-corrections.ts';
 
 /**
  * One step. Its statements must be idempotent (`IF NOT EXISTS` and the like): two processes that start together
@@ -23,7 +25,7 @@ export interface Migration {
 }
 
 /** In the order they run; an entry never changes once it was released. */
-export const migrations: readonly Migration[] = [events, measurements, eventConflicts, changeLog];
+export const migrations: readonly Migration[] = [events, measurements, eventConflicts, changeLog, acknowledgedLimits, corrections];
 
 /** Creates the database and runs what is missing. Answers the names of the steps that this call ran. */
 export async function migrateClickhouse(target: ClickhouseTarget): Promise<readonly string[]> {

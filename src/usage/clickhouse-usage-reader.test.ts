@@ -266,8 +266,10 @@ describe('a history', () => {
     const all = { field: 'none', operation: 'IN', value: null, values };
     const meter = { aggregation: count.aggregation, filters: [...filters, { conditions: [all] }] } as Meter;
     const { reader, feature } = readerOf(meter);
-    const usage = await reader.currentUsage({ customerId: 'many', feature, resourceId: '' });
-    expect(Number(quantityToText(usage))).toBeGreaterThan(0);
+    const scope = { customerId: 'many', feature, resourceId: '' };
+    expect(Number(quantityToText(await reader.currentUsage(scope)))).toBeGreaterThan(0);
+    const span = { ...spring, interval: 'MONTH', timezone: 'UTC', groupBy: 'path' } as const;
+    expect((await reader.history({ ...scope, ...span })).truncated).toBe(true);
   });
 });
 

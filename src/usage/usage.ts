@@ -15,7 +15,7 @@ export interface UsageBounds {
   readonly period?: { readonly start: number; readonly end: number } | null;
   /** Only what flushes up to this one, included, have stored. */
   readonly throughFlush?: number;
-  /** Only what had been received by then, epoch ms. */
+  /** What was known then, epoch ms: only what had been received, with the corrections that had been made. */
   readonly asOf?: number;
 }
 
@@ -30,6 +30,8 @@ export interface UsageHistoryQuery extends UsageScope {
   readonly timezone: string;
   /** A dimension's key: one series a value, the 50 largest and `other`. */
   readonly groupBy: string | null;
+  /** See `UsageBounds`. */
+  readonly asOf?: number;
 }
 
 export interface UsagePoint {
