@@ -23,7 +23,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   customers: ['catalog', 'records'],
   subscriptions: ['catalog', 'customers', 'records'],
   queue: ['metering'],
-  usage: ['catalog', 'entitlements', 'metering', 'store'],
+  usage: ['catalog', 'entitlements', 'metering', 'queue', 'store'],
   // The flush store's port belongs to the worker that it serves, the change log's to the records.
   store: ['aggregate', 'catalog', 'metering', 'records'],
   ingest: ['http', 'metering'],

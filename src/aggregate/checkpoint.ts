@@ -8,6 +8,8 @@ export const checkpoints = [
   'duringInsert',
   'afterEvents',
   'afterMeasurements',
+  'duringCount',
+  'afterCount',
   'afterReply',
   'afterFinish',
 ] as const;

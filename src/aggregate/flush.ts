@@ -29,6 +29,7 @@ import type { Persistence } from './persistence.ts';
 import { type DecidedBatch, type FlushPlan, planOf } from './plan.ts';
 import { type ReadBatch, readBatch } from './read-batch.ts';
 import { rebuildTable } from './recovery.ts';
+import { UsageCounting } from './usage-counting.ts';
 import { UsageStates } from './usage-states.ts';
 import type { WorkerMetrics } from './worker-metrics.ts';
 
@@ -48,12 +49,14 @@ export interface FlushParts {
 export class Flusher {
   readonly #parts: FlushParts;
   readonly #states: UsageStates;
+  readonly #counting: UsageCounting;
   #lastFlushId: number;
 
   /** @param lastFlushId the newest that the ledger or the store knows: ids rise for ever. */
   constructor(parts: FlushParts, lastFlushId: number) {
     this.#parts = parts;
     this.#states = new UsageStates(parts.store);
+    this.#counting = new UsageCounting(parts.ledger.counters, parts.checkpoint);
     this.#lastFlushId = lastFlushId;
   }
 
@@ -160,6 +163,10 @@ export class Flusher {
       if (!(error instanceof StoreRefusedDataError)) throw error;
       return this.#setAside(plan, error);
     }
+    // A crash while counting: the redo counts the same again, and each counter takes its part once. Before the
+    // reply, so that who was told of a measurement finds it in the next check.
+    await metrics.time('count', () => this.#counting.count(plan, calculated));
+    await checkpoint('afterCount');
     // Everything is stored, so it is true already; told before the flush is booked, a crash in between costs no
     // reporter the answer: the redo tells it again.
     await metrics.time('reply', () => this.#reply(plan, calculated.outcomes));

@@ -3,7 +3,15 @@ import { Counter, Gauge, Histogram, type Registry } from 'prom-client';
 import type { IdentityTable } from './identity-table.ts';
 
 /** Where a flush spends its time. */
-export type FlushStep = 'decide' | 'begin' | 'events' | 'measurements' | 'reply' | 'finish' | 'rebuild';
+export type FlushStep =
+  | 'decide'
+  | 'begin'
+  | 'events'
+  | 'measurements'
+  | 'count'
+  | 'reply'
+  | 'finish'
+  | 'rebuild';
 
 export class WorkerMetrics {
   readonly #seconds: Histogram<'step'>;

@@ -146,6 +146,7 @@ export class AggregateWorker {
     const unfinished = await persistence.until('recover', () => ledger.unfinished());
     const flusher = new Flusher(parts, await lastFlushId(ledger, store, persistence));
     if (unfinished !== undefined) await flusher.redo(unfinished.manifest, unfinished.deliveries);
+    await ledger.counters.align(await persistence.until('recover', () => store.newestFlush()));
     await rebuildTable(parts);
     return flusher;
   }

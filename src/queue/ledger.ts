@@ -4,6 +4,7 @@
  * another owner has raised it, so a worker that was stopped and wakes up can do no harm.
  */
 import type { BatchKind, BatchReply } from '../metering/batch.ts';
+import type { CounterLedger } from './counter-ledger.ts';
 
 export interface Delivery {
   readonly batchId: string;
@@ -73,6 +74,8 @@ export interface Ledger {
    * would send them again when nobody remembers the first time.
    */
   confirm(): Promise<void>;
+  /** Live counters: between storing a flush and telling of it. */
+  readonly counters: CounterLedger;
   /** One atomic step: books the tally, forgets batches, payloads and manifest. */
   finish(flushId: number, tally: Tally, notCounted: Readonly<Record<string, number>>): Promise<void>;
   /**

@@ -12,7 +12,7 @@ export interface QueueKeys {
   readonly books: string;
   /** Hash of counters: events that matched a feature but had no usable field. */
   readonly notCounted: string;
-  /** Hash: `begun` and `done`, the newest flush ids. */
+  /** Hash: `begun`, `counted` (by the live counters) and `done`, the newest flush ids. */
   readonly flush: string;
   /** Hash: the flush in hand; absent when there is none. */
   readonly manifest: string;
@@ -23,6 +23,11 @@ export interface QueueKeys {
   readonly deadPayloadPrefix: string;
   /** A pub/sub channel is this prefix and the address of one process. */
   readonly replyPrefix: string;
+  /** Live counters: see `counter-scripts.ts`. */
+  readonly counterSubjects: string;
+  readonly counterCustomers: string;
+  /** A customer's counters are at this prefix and its id. */
+  readonly counterPrefix: string;
 }
 
 /** BullMQ's name of the one queue; its own keys are `<namespace>:batches:…`. */
@@ -42,5 +47,8 @@ export function queueKeys(namespace = '{tollgate}'): QueueKeys {
     payloadPrefix: `${namespace}:payload:`,
     deadPayloadPrefix: `${namespace}:dead-payload:`,
     replyPrefix: `${namespace}:reply:`,
+    counterSubjects: `${namespace}:usage-subjects`,
+    counterCustomers: `${namespace}:usage-customers`,
+    counterPrefix: `${namespace}:usage:`,
   };
 }

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type Clock, systemClock } from '../clock.ts';
 import { type BatchReply, QueueUnavailableError } from '../metering/batch.ts';
+import { RedisCounterLedger } from './redis-counter-ledger.ts';
 import { BatchSweeper } from './redis-sweeper.ts';
 import { BullmqConsumer, readDelivery } from './bullmq-consumer.ts';
 import { openBatchQueue } from './bullmq-jobs.ts';
@@ -53,6 +54,7 @@ export interface LedgerOptions {
 }
 
 export class RedisLedger implements Ledger {
+  readonly counters: RedisCounterLedger;
   readonly #options: Required<LedgerOptions>;
   readonly #owner = randomUUID();
   #ownership = new AbortController();
@@ -64,6 +66,7 @@ export class RedisLedger implements Ledger {
   constructor(options: LedgerOptions) {
     this.#options = { ...defaults, ...options };
     defineScripts(options.redis, queueScripts);
+    this.counters = new RedisCounterLedger(options.redis, options.keys, (...step) => this.#write(...step));
   }
 
   /** Of the latest `acquire`; each one starts a new signal. */
