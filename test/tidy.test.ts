@@ -22,6 +22,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   catalog: ['metering', 'records'],
   customers: ['catalog', 'records'],
   subscriptions: ['catalog', 'customers', 'records'],
+  entitlements: ['catalog', 'customers', 'records', 'subscriptions', 'usage'],
   queue: ['metering'],
   usage: ['catalog', 'entitlements', 'metering', 'queue', 'store'],
   // The flush store's port belongs to the worker that it serves, the change log's to the records.

@@ -108,6 +108,17 @@ end
 return reply
 `;
 
+/** KEYS: revisions. ARGV: prefix, how many kinds, these, then for each record kind and key. */
+export const marksScript = `
+local reply, kinds = {}, tonumber(ARGV[2])
+for at = 3, 2 + kinds do reply[#reply + 1] = redis.call('HGET', KEYS[1], ARGV[at]) or '' end
+for at = 3 + kinds, #ARGV, 2 do
+  local line = redis.call('HGET', ARGV[1] .. ARGV[at], ARGV[at + 1])
+  reply[#reply + 1] = line and string.match(line, '^%d+\\n([^\\n]*)') or ''
+end
+return reply
+`;
+
 /** KEYS: ids, records, personal. ARGV: id. Answers the key, its line and its personal fields. */
 export const byIdScript = `
 local key = redis.call('HGET', KEYS[1], ARGV[1])

@@ -59,6 +59,11 @@ export interface RecordStore {
   all(kind: BoundedKind): Promise<KindContent>;
   /** Changes with every commit that touches the kind, and never returns to a text that it had. */
   revision(kind: RecordKind): Promise<string>;
+  /**
+   * A text for each kind, then for each record, that changes with every write of it and never returns to one that it
+   * had; empty where there is none. As they all were at one moment; one round trip.
+   */
+  marks(kinds: readonly RecordKind[], refs: readonly RecordRef[]): Promise<readonly string[]>;
   page(query: RecordPageQuery): Promise<RecordPage>;
   /** Which of the keys are in the index; one round trip however many. */
   members(kind: RecordKind, index: string, keys: readonly string[]): Promise<ReadonlySet<string>>;

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { type BoundedKind, kindRule, type RecordKind } from './record-kinds.ts';
-import { allScript, byIdScript, commitScript, pageScript, readScript } from './record-scripts.ts';
+import { allScript, byIdScript, commitScript, marksScript, pageScript, readScript } from './record-scripts.ts';
 import {
   type Audit,
   type CommitOutcome,
@@ -68,6 +68,13 @@ export class RedisRecordStore implements RecordStore {
 
   async revision(kind: RecordKind): Promise<string> {
     return (await this.#told(this.#redis.hget(this.#keys.revisions, kind))) ?? '';
+  }
+
+  async marks(kinds: readonly RecordKind[], refs: readonly RecordRef[]): Promise<readonly string[]> {
+    const { prefix, revisions } = this.#keys;
+    const asked = refs.flatMap(({ kind, key }) => [kind, key]);
+    const args = [prefix, kinds.length, ...kinds, ...asked];
+    return (await this.#run(marksScript, [revisions], args)) as string[];
   }
 
   async page(query: RecordPageQuery): Promise<RecordPage> {
