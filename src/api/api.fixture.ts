@@ -15,6 +15,7 @@ import type { EventFact, MeasurementFact } from '../metering/facts.ts';
 import type { Intake, IntakeRefusal } from '../metering/intake.ts';
 import { closeRedis, openRedis, redisReady } from '../queue/redis-connection.ts';
 import { addQuantities, quantityToText, zeroQuantity } from '../quantity.ts';
+import type { LiveFigure, LiveUsage, UsageAsk } from '../usage/live-usage.ts';
 import type {
   ReportedItem,
   ReportedPlace,
@@ -101,6 +102,20 @@ export class MemoryUsageReader implements UsageReader {
   }
 }
 
+/** Answers the figures that it was given by feature, or zero. */
+export class MemoryLiveUsage implements LiveUsage {
+  readonly figures = new Map<string, MeasurementFact['value']>();
+  readonly asked: UsageAsk[] = [];
+
+  async current(asks: readonly UsageAsk[]): Promise<readonly LiveFigure[]> {
+    this.asked.push(...asks);
+    return asks.map(({ feature }) => ({
+      usage: this.figures.get(feature.refId) ?? zeroQuantity,
+      asOf: startOfTests,
+    }));
+  }
+}
+
 /** Counts what is asked of Redis. */
 class CountedRecords extends RedisRecordStore {
   roundTrips = 0;
@@ -138,6 +153,7 @@ export interface RunningApi {
   readonly url: string;
   readonly intake: MemoryIntake;
   readonly usage: MemoryUsageReader;
+  readonly liveUsage: MemoryLiveUsage;
   readonly clock: ManualClock;
   /** Times that records were asked for so far. */
   roundTrips(): number;
@@ -164,6 +180,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
   const catalog = new RecordCatalog(records);
   const outbox = new RedisOutbox(redis, namespace);
   const [intake, usage, clock] = [new MemoryIntake(), new MemoryUsageReader(), new ManualClock(startOfTests)];
+  const liveUsage = new MemoryLiveUsage();
   const logged: unknown[] = [];
   const server = createApiServer({
     services: {
@@ -174,6 +191,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
       subscriptions: new RecordSubscriptionRegister({ records, catalog, clock }),
       intake,
       usage,
+      liveUsage,
       clock,
     },
     keys: new ApiKeys([
@@ -199,6 +217,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
     url,
     intake,
     usage,
+    liveUsage,
     clock,
     logged,
     send,

@@ -5,6 +5,7 @@ import type { CustomerRegister } from '../customers/customer.ts';
 import type { Audit, RecordStore } from '../records/record-store.ts';
 import type { SubscriptionRegister } from '../subscriptions/subscription-register.ts';
 import type { Intake } from '../metering/intake.ts';
+import type { LiveUsage } from '../usage/live-usage.ts';
 import type { UsageReader } from '../usage/usage.ts';
 
 /** What resolvers work on: ports only, chosen by the composition root. */
@@ -16,6 +17,7 @@ export interface ApiServices {
   readonly subscriptions: SubscriptionRegister;
   readonly intake: Intake;
   readonly usage: UsageReader;
+  readonly liveUsage: LiveUsage;
   readonly clock: Clock;
 }
 

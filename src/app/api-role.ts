@@ -13,7 +13,7 @@ import { migrateClickhouse } from '../store/migrations.ts';
 import { makeRegistry } from '../telemetry.ts';
 import { ClickhouseUsageReader } from '../usage/clickhouse-usage-reader.ts';
 import { type Engines, namespace } from './engines.ts';
-import { apiKeys, makeIntake, readiness, serve } from './front-door.ts';
+import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
 import type { RunningRole } from './running-role.ts';
 
 export async function startApi(engines: Engines): Promise<RunningRole> {
@@ -33,6 +33,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
       subscriptions: new RecordSubscriptionRegister({ records, catalog, clock: systemClock }),
       intake: makeIntake(engines, edge, registry),
       usage: new ClickhouseUsageReader(clickhouse, features),
+      liveUsage: makeLiveUsage(engines, edge),
       clock: systemClock,
     },
     keys: await apiKeys(config),

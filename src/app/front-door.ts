@@ -10,6 +10,9 @@ import { BatchingIntake } from '../ingest/intake.ts';
 import { BullmqProducer } from '../queue/bullmq-producer.ts';
 import type { Redis } from '../queue/redis-connection.ts';
 import { RedisReplyInbox } from '../queue/redis-replies.ts';
+import { ClickhouseUsageTallies } from '../usage/clickhouse-usage-tallies.ts';
+import { LiveCounters } from '../usage/live-counters.ts';
+import { RedisCounterStore } from '../usage/redis-counter-store.ts';
 import type { Engines } from './engines.ts';
 
 export function makeIntake(engines: Engines, edge: Redis, registry: Registry): BatchingIntake {
@@ -26,6 +29,11 @@ export function makeIntake(engines: Engines, edge: Redis, registry: Registry): B
   engines.onStop(() => producer.close());
   engines.onStop(() => intake.drain());
   return intake;
+}
+
+export function makeLiveUsage({ keys, clickhouse }: Engines, edge: Redis): LiveCounters {
+  const store = new RedisCounterStore(edge, keys);
+  return new LiveCounters({ store, tallies: new ClickhouseUsageTallies(clickhouse), clock: systemClock });
 }
 
 /** Shared: several processes of a role may listen on its one port, and the kernel shares connections out (Linux). */
