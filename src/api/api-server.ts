@@ -8,6 +8,7 @@ import { createHttpServer, type HttpServer } from '../http/uws-server.ts';
 import type { ApiServices } from './context.ts';
 import { explorerRoutes } from './explorer/explorer-routes.ts';
 import { GraphqlEndpoint } from './graphql/endpoint.ts';
+import { StreamEndpoint } from './graphql/stream-endpoint.ts';
 import { apiSchema, fieldCosts } from './schema.ts';
 
 export interface ApiServerOptions {
@@ -22,11 +23,14 @@ export interface ApiServerOptions {
 
 export function createApiServer(options: ApiServerOptions): HttpServer {
   const { log, registry, services, keys } = options;
-  const endpoint = new GraphqlEndpoint({ schema: apiSchema, fieldCosts, services, keys, log, registry });
+  const graphql = { schema: apiSchema, fieldCosts, services, keys, log, registry };
+  const endpoint = new GraphqlEndpoint(graphql);
+  const stream = new StreamEndpoint(graphql);
   const metrics = new HttpMetrics(registry);
   const server = createHttpServer({
     routes: [
       ...endpoint.routes('/graphql'),
+      ...stream.routes('/graphql/stream'),
       ...explorerRoutes(options.explorerDir),
       ...healthRoutes({ checks: options.readiness, registry }),
     ],

@@ -2,14 +2,7 @@
  * GraphQL over HTTP: graphql-http decides what the specification decides (methods, media types, status codes);
  * here are the key, the documents' bounds, exact numbers in variables, and errors with a code and a trace id.
  */
-import {
-  getVariableValues,
-  GraphQLError,
-  type GraphQLSchema,
-  type ExecutionResult,
-  type OperationDefinitionNode,
-  OperationTypeNode,
-} from 'graphql';
+import { GraphQLError, type GraphQLSchema, type ExecutionResult, OperationTypeNode } from 'graphql';
 import {
   createHandler,
   type Handler,
@@ -36,8 +29,7 @@ import type { ProblemCode } from '../../metering/facts.ts';
 import type { Audit } from '../../records/record-store.ts';
 import type { ApiContext, ApiServices, FieldCost } from '../context.ts';
 import { answerError, problemError } from './answer-errors.ts';
-import { DocumentReader, type ReadyDocument } from './documents.ts';
-import { complexityProblem } from './query-cost.ts';
+import { OperationReader } from './operation-reader.ts';
 
 export interface GraphqlEndpointOptions {
   readonly schema: GraphQLSchema;
@@ -65,14 +57,14 @@ type GraphqlRequest = Request<HttpRequest, Call>;
 
 export class GraphqlEndpoint {
   readonly #options: GraphqlEndpointOptions;
-  readonly #documents: DocumentReader;
-  readonly #operations: Counter<'operation' | 'code'>;
+  readonly #operations: OperationReader;
+  readonly #answered: Counter<'operation' | 'code'>;
   readonly #handler: Handler<HttpRequest, Call>;
 
   constructor(options: GraphqlEndpointOptions) {
     this.#options = options;
-    this.#documents = new DocumentReader(options.schema);
-    this.#operations = new Counter({
+    this.#operations = new OperationReader(options.schema, options.fieldCosts);
+    this.#answered = new Counter({
       name: 'tollgate_graphql_operations_total',
       help: 'GraphQL requests answered, by kind of operation and code of the first error.',
       labelNames: ['operation', 'code'],
@@ -99,14 +91,14 @@ export class GraphqlEndpoint {
     const verdict = this.#options.keys.check(presentedKey(head, { queryAllowed: true }), 'api');
     if (verdict === 'granted') return undefined;
     const code = verdict === 'forbidden' ? 'FORBIDDEN' : 'UNAUTHENTICATED';
-    this.#operations.inc({ operation: 'none', code });
+    this.#answered.inc({ operation: 'none', code });
     return plainOf(refusal(code, keyMessages[code], head.traceId));
   }
 
   async #answer(request: HttpRequest): Promise<PlainResponse> {
     const call: Call = {
       traceId: request.traceId,
-      context: this.#contextOf(request),
+      context: contextOf(request, this.#options.services),
       keyInQuery: presentedKey(request) === '',
       operation: 'none',
       code: 'OK',
@@ -120,20 +112,8 @@ export class GraphqlEndpoint {
       raw: request,
       context: call,
     });
-    this.#operations.inc({ operation: call.operation, code: call.code });
+    this.#answered.inc({ operation: call.operation, code: call.code });
     return plainOf(completed(response, call));
-  }
-
-  #contextOf(request: HttpRequest): ApiContext {
-    const { services } = this.#options;
-    const { traceId, body } = request;
-    const audit = (operation: string): Audit => ({
-      actor: keyId(presentedKey(request)),
-      traceId,
-      operation,
-      at: services.clock.now(),
-    });
-    return { services, bodyBytes: body.length, audit };
   }
 
   /** What is to be executed, or the errors that refuse it. */
@@ -141,59 +121,23 @@ export class GraphqlEndpoint {
     { context: call, method }: GraphqlRequest,
     params: RequestParams,
   ): OperationArgs<ApiContext> | readonly GraphQLError[] | Response {
-    const ready = this.#documents.read(params.query);
-    if (!('document' in ready)) return refuse(call, ready);
-    if (call.keyInQuery && !ready.introspectionOnly) {
+    const read = this.#operations.read(params);
+    if ('errors' in read) return refuse(call, read.errors);
+    const { kind, introspectionOnly } = read;
+    if (call.keyInQuery && !introspectionOnly) {
       call.code = 'UNAUTHENTICATED';
       return refusal('UNAUTHENTICATED', keyMessages.QUERY_KEY, call.traceId);
     }
-    const operation = operationOf(ready, params.operationName);
-    if (operation instanceof GraphQLError) return refuse(call, [operation]);
-    call.operation = operation.operation;
-    if (operation.operation === OperationTypeNode.SUBSCRIPTION) {
-      return refuse(call, [new GraphQLError('this path answers queries and mutations only')]);
+    call.operation = kind;
+    if (kind === OperationTypeNode.SUBSCRIPTION) {
+      return refuse(call, [new GraphQLError('subscriptions are answered by /graphql/stream')]);
     }
-    if (operation.operation === OperationTypeNode.MUTATION && method === 'GET') {
+    if (kind === OperationTypeNode.MUTATION && method === 'GET') {
       call.code = 'METHOD_NOT_ALLOWED';
       return refusal('METHOD_NOT_ALLOWED', 'mutations are sent by POST', call.traceId, { Allow: 'POST' });
     }
-    const errors = this.#problemsOf(ready, operation, params.variables ?? {});
-    if (errors.length > 0) return refuse(call, errors);
-    return {
-      schema: this.#options.schema,
-      document: ready.document,
-      operationName: params.operationName,
-      variableValues: params.variables,
-      contextValue: call.context,
-    };
-  }
-
-  /**
-   * A query's variables decide what it costs, so they are coerced here first. A mutation's may be megabytes, and
-   * what it costs does not depend on them: execution alone reads those.
-   */
-  #problemsOf(
-    { fragments }: ReadyDocument,
-    operation: OperationDefinitionNode,
-    inputs: Readonly<Record<string, unknown>>,
-  ): readonly GraphQLError[] {
-    const { schema, fieldCosts } = this.#options;
-    let variables = inputs;
-    if (operation.operation === OperationTypeNode.QUERY) {
-      const values = getVariableValues(schema, operation.variableDefinitions ?? [], inputs, {
-        maxErrors: 20,
-      });
-      if (values.errors !== undefined) return values.errors;
-      variables = values.coerced;
-    }
-    try {
-      const problem = complexityProblem({ schema, operation, fragments, variables, fieldCosts });
-      if (problem === undefined) return [];
-      return [new GraphQLError(problem, { extensions: { code: 'QUERY_TOO_COMPLEX' } })];
-    } catch (error) {
-      if (error instanceof GraphQLError) return [error];
-      throw error;
-    }
+    const errors = read.problems();
+    return errors.length > 0 ? refuse(call, errors) : { ...read.args, contextValue: call.context };
   }
 
   #conclude(call: Call, result: ExecutionResult): ExecutionResult {
@@ -213,8 +157,19 @@ export class GraphqlEndpoint {
   }
 }
 
+export function contextOf(request: HttpRequest, services: ApiServices): ApiContext {
+  const { traceId, body } = request;
+  const audit = (operation: string): Audit => ({
+    actor: keyId(presentedKey(request)),
+    traceId,
+    operation,
+    at: services.clock.now(),
+  });
+  return { services, bodyBytes: body.length, audit };
+}
+
 /** What the server refuses before GraphQL sees it, in the form that GraphQL's clients read. */
-const formatProblem: ProblemFormat = (code, message, traceId, extras = {}) => {
+export const formatProblem: ProblemFormat = (code, message, traceId, extras = {}) => {
   const { retryAfterSeconds } = extras;
   const known = retryAfterSeconds === undefined ? {} : { retryAfterSeconds };
   const error = new GraphQLError(message, { extensions: { ...known, code, traceId } });
@@ -224,7 +179,7 @@ const formatProblem: ProblemFormat = (code, message, traceId, extras = {}) => {
   };
 };
 
-const keyMessages = {
+export const keyMessages = {
   UNAUTHENTICATED: 'the API key is missing or wrong: send it as X-API-KEY, or as Authorization: Bearer',
   FORBIDDEN: 'this API key may not use GraphQL',
   QUERY_KEY: 'a key in the query string is taken for introspection only: send it as X-API-KEY',
@@ -267,20 +222,6 @@ function withExactVariables(params: RequestParams, { method, query }: HttpReques
   const parsed = text === null || text === '' ? undefined : parseJson(text);
   if (parsed?.ok !== true) return params;
   return { ...params, variables: parsed.value as NonNullable<RequestParams['variables']> };
-}
-
-function operationOf(
-  { operations }: ReadyDocument,
-  name: string | null | undefined,
-): OperationDefinitionNode | GraphQLError {
-  const named = operations.filter(
-    (operation) => name === null || name === undefined || operation.name?.value === name,
-  );
-  const [operation] = named;
-  if (operation === undefined) return new GraphQLError('the document has no operation of that name');
-  if (named.length > 1)
-    return new GraphQLError('the document has several operations: name one by operationName');
-  return operation;
 }
 
 function refuse(call: Call, errors: readonly GraphQLError[]): readonly GraphQLError[] {
@@ -328,7 +269,7 @@ function plainOf([body, { status, headers = {} }]: Response): PlainResponse {
 }
 
 /** Where it happened, but not the message: an exception's text may quote what the client sent (I10). */
-function faultOf(fault: unknown): { name: string; code: unknown; frames: readonly string[] } {
+export function faultOf(fault: unknown): { name: string; code: unknown; frames: readonly string[] } {
   if (!(fault instanceof Error)) return { name: typeof fault, code: undefined, frames: [] };
   const frames = (fault.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
   return { name: fault.name, code: 'code' in fault ? fault.code : undefined, frames };

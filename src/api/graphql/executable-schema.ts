@@ -37,7 +37,15 @@ function attachResolvers(schema: GraphQLSchema, module: ApiModule): void {
     for (const [fieldName, resolve] of Object.entries(resolvers)) {
       const field = isObjectType(type) ? type.getFields()[fieldName] : undefined;
       if (field === undefined) throw new Error(`the schema has no field ${typeName}.${fieldName} to resolve`);
-      field.resolve = resolve as unknown as NonNullable<typeof field.resolve>;
+      const resolver = resolve as unknown as NonNullable<typeof field.resolve>;
+      // A subscription's resolver makes the stream, of which each item is the field's value.
+      if (type === schema.getSubscriptionType())
+        Object.assign(field, { subscribe: resolver, resolve: itself });
+      else field.resolve = resolver;
     }
   }
+}
+
+function itself(value: unknown): unknown {
+  return value;
 }
