@@ -1,17 +1,20 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { nextDueAt } from './advance.ts';
+import { monthsLater } from '../calendar.ts';
 import {
   Account,
   at,
   dayMs,
   fee,
+  makeCoupon,
   makePlan,
   makeProduct,
   paid,
   republished,
   trialOf,
 } from './life-cycle.fixture.ts';
+import type { MigrationTime } from './migrate.ts';
 import { isSameSlot } from './portfolio.ts';
 import { currentPeriod } from './subscription-dates.ts';
 import type { ProvisionRequest } from './provision.ts';
@@ -24,9 +27,14 @@ type Step =
   | { readonly do: 'cancelOn'; readonly pick: number; readonly afterMs: number }
   | { readonly do: 'update'; readonly pick: number; readonly units: number; readonly later: boolean }
   | { readonly do: 'extend'; readonly pick: number; readonly afterMs: number }
-  | { readonly do: 'takeBack'; readonly pick: number };
+  | { readonly do: 'takeBack'; readonly pick: number }
+  | { readonly do: 'migrate'; readonly pick: number; readonly time: MigrationTime }
+  | { readonly do: 'transfer'; readonly pick: number; readonly resourceId: string }
+  | { readonly do: 'coupon'; readonly pick: number; readonly isGiven: boolean };
 
 const start = at('2026-01-31');
+/** When the versions for all customers are published. */
+const forAllFrom = start + 30 * dayMs;
 const plans = ['free', 'basic', 'pro', 'gold', 's-one', 's-two'];
 
 const pick = fc.nat(20);
@@ -67,6 +75,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   }),
   fc.record({ do: fc.constant('extend' as const), pick, afterMs: span }),
   fc.record({ do: fc.constant('takeBack' as const), pick }),
+  fc.record({
+    do: fc.constant('migrate' as const),
+    pick,
+    time: fc.constantFrom('IMMEDIATE' as const, 'END_OF_BILLING_PERIOD' as const),
+  }),
+  fc.record({ do: fc.constant('transfer' as const), pick, resourceId: fc.constantFrom('r1', 'r2', 'r3') }),
+  fc.record({ do: fc.constant('coupon' as const), pick, isGiven: fc.boolean() }),
 );
 const history = fc.array(step, { maxLength: 25 });
 
@@ -122,6 +137,67 @@ describe('whatever happens', () => {
     });
   });
 
+  it('usage is counted from one instant, which is set at the start and stays', () => {
+    playThrough(history, (account) => {
+      const anchors = new Map<string, number | null>();
+      return () => {
+        const { subscriptions } = account.portfolio;
+        for (const { refId, status, usageAnchor, startDate, productId } of subscriptions) {
+          if (status === 'NOT_STARTED') expect(usageAnchor).toBeNull();
+          else if (anchors.has(refId)) expect(usageAnchor).toBe(anchors.get(refId));
+          else anchors.set(refId, usageAnchor);
+          // The one product resets usage with each new subscription, the other one goes on counting.
+          if (usageAnchor === null) continue;
+          if (productId === 'sites') expect(usageAnchor).toBe(startDate);
+          else expect(subscriptions.map((item) => item.startDate)).toContain(usageAnchor);
+        }
+      };
+    });
+  });
+
+  it('versions only go up, and one for all customers takes each subscription along once', () => {
+    playThrough(history, (account) => {
+      const seen = new Map<string, Subscription>();
+      return () => {
+        for (const subscription of account.portfolio.subscriptions) {
+          const { refId, planId, planVersion } = subscription;
+          const before = seen.get(refId)?.planVersion ?? 1;
+          expect(planVersion).toBeGreaterThanOrEqual(before);
+          seen.set(refId, subscription);
+          if (!hasStarted(subscription)) continue;
+          if (planId === 'basic') expect(planVersion).toBe(account.now < forAllFrom ? 1 : 2);
+          // Its version for all customers begins to be billed, so that nobody goes there by itself.
+          if (planId === 'free' && subscription.pricingType === 'FREE') expect(planVersion).toBe(1);
+        }
+      };
+    });
+  });
+
+  it('a trial is told to end soon when it does, and not before', () => {
+    play(history, ({ portfolio, now }) => {
+      for (const { status, trial, startDate } of portfolio.subscriptions) {
+        if (status !== 'IN_TRIAL' || trial === null) continue;
+        const isSoon = now >= Math.max(startDate, trial.endsAt - 7 * dayMs);
+        expect(trial.endsSoonToldAt !== null).toBe(isSoon);
+      }
+    });
+  });
+
+  it('a coupon holds for its months and is changed by nobody but who gives or takes it', () => {
+    playThrough(history, (account) => {
+      let before: readonly Subscription[] = [];
+      return (taken) => {
+        const after = account.portfolio.subscriptions;
+        for (const { refId, coupon } of after) {
+          if (coupon !== null) expect(coupon.endsAt).toBe(monthsLater(coupon.startsAt, 2));
+          const last = before.find((item) => item.refId === refId)?.coupon ?? null;
+          if (taken.do !== 'coupon') expect(coupon).toEqual(last);
+        }
+        before = after;
+      };
+    });
+  });
+
   it('the result does not depend on how often somebody looks', () => {
     fc.assert(
       fc.property(history, fc.integer({ min: 1, max: 9 }), (steps, looks) => {
@@ -145,12 +221,21 @@ describe('whatever happens', () => {
 });
 
 function play(steps: fc.Arbitrary<readonly Step[]>, check: (account: Account) => void): void {
+  playThrough(steps, (account) => () => check(account));
+}
+
+/** With a check that remembers what it saw of the history. */
+function playThrough(
+  steps: fc.Arbitrary<readonly Step[]>,
+  begin: (account: Account) => (taken: Step) => void,
+): void {
   fc.assert(
     fc.property(steps, (taken) => {
       const account = openAccount();
+      const check = begin(account);
       for (const one of taken) {
         take(account, one);
-        check(account);
+        check(one);
       }
     }),
     { numRuns: 150 },
@@ -162,15 +247,15 @@ function openAccount(): Account {
   const yearly = fee('300', 'ANNUALLY', { billingModel: 'PER_UNIT', featureId: 'seats' });
   const journey = { downgradeAtEndOfBillingPeriod: true, downgradePlanId: 'free' };
   const pro = makePlan('pro', 'app', { ...paid(fee('50'), units, yearly), ...trialOf(14) });
-  return new Account(
+  const app = makeProduct('app', { ...journey, subscriptionEndSetup: 'DOWNGRADE_TO_FREE' });
+  const basic = makePlan('basic', 'app', paid(fee('10'), fee('100', 'ANNUALLY')));
+  const billed = paid(fee('1'), fee('9', 'ANNUALLY'));
+  const account = new Account(
     start,
+    [{ ...app, usageResetCutoffRule: { behavior: 'NEVER_RESET' } }, makeProduct('sites', {}, true)],
     [
-      makeProduct('app', { ...journey, subscriptionEndSetup: 'DOWNGRADE_TO_FREE' }),
-      makeProduct('sites', {}, true),
-    ],
-    [
-      makePlan('free', 'app'),
-      makePlan('basic', 'app', paid(fee('10'), fee('100', 'ANNUALLY'))),
+      republished(makePlan('free', 'app'), billed, forAllFrom, 'ALL_CUSTOMERS'),
+      republished(basic, paid(fee('11'), fee('110', 'ANNUALLY')), forAllFrom, 'ALL_CUSTOMERS'),
       republished(pro, trialOf(28), start + 40 * dayMs),
       makePlan('gold', 'app', {
         ...paid(fee('90'), fee('9', 'ANNUALLY')),
@@ -180,6 +265,8 @@ function openAccount(): Account {
       makePlan('s-two', 'sites', { ...paid(fee('5'), fee('50', 'ANNUALLY')), ...trialOf(10) }),
     ],
   );
+  account.coupons.set('off', makeCoupon('off', { percentOff: '10', durationInMonths: 2 }));
+  return account;
 }
 
 /** What is refused changes nothing, and that is all right here. */
@@ -204,6 +291,12 @@ function take(account: Account, taken: Step): void {
     if (taken.do === 'cancelOn') account.cancel(refId, { endDate: now + taken.afterMs });
     if (taken.do === 'extend') account.update(refId, { trialEndDate: now + taken.afterMs });
     if (taken.do === 'takeBack') account.takeBack(refId);
+    if (taken.do === 'migrate') account.migrate(refId, taken.time);
+    if (taken.do === 'transfer') account.transfer(refId, taken.resourceId);
+    if (taken.do === 'coupon') {
+      const appliedCoupon = taken.isGiven ? { couponId: 'off', startDate: null } : null;
+      account.update(refId, { appliedCoupon });
+    }
     if (taken.do === 'update') {
       const scheduleStrategy = taken.later ? 'END_OF_BILLING_PERIOD' : null;
       account.update(refId, { unitQuantity: taken.units, scheduleStrategy });

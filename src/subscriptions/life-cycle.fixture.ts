@@ -67,6 +67,25 @@ export function makePlan(
   };
 }
 
+export function makeCoupon(refId: string, more: Partial<Coupon>): Coupon {
+  const off = more.percentOff === undefined ? 'FIXED' : 'PERCENTAGE';
+  return {
+    id: `id-of-${refId}`,
+    refId,
+    name: refId,
+    description: null,
+    type: off,
+    percentOff: null,
+    amountsOff: null,
+    durationInMonths: null,
+    status: 'ACTIVE',
+    additionalMetaData: null,
+    createdAt: 0,
+    updatedAt: 0,
+    ...more,
+  };
+}
+
 /** The same with one more version. */
 export function republished(
   item: Package,

@@ -1,6 +1,14 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { Coupon } from '../catalog/coupon.ts';
-import { Account, at, fee, makePlan, makeProduct, paid, problemOf } from './life-cycle.fixture.ts';
+import {
+  Account,
+  at,
+  fee,
+  makeCoupon,
+  makePlan,
+  makeProduct,
+  paid,
+  problemOf,
+} from './life-cycle.fixture.ts';
 
 const start = at('2026-01-31');
 const monthly = { billingPeriod: 'MONTHLY' } as const;
@@ -106,23 +114,4 @@ function from(
   startDate: number | null = null,
 ): { couponId: string; startDate: number | null } {
   return { couponId, startDate };
-}
-
-function makeCoupon(refId: string, more: Partial<Coupon>): Coupon {
-  const off = more.percentOff === undefined ? 'FIXED' : 'PERCENTAGE';
-  return {
-    id: `id-of-${refId}`,
-    refId,
-    name: refId,
-    description: null,
-    type: off,
-    percentOff: null,
-    amountsOff: null,
-    durationInMonths: null,
-    status: 'ACTIVE',
-    additionalMetaData: null,
-    createdAt: 0,
-    updatedAt: 0,
-    ...more,
-  };
 }
