@@ -53,7 +53,7 @@ export function provisionedCustomer(
   now: number,
 ): CustomerChange {
   if (existing === undefined) return withFields(newCustomer(refId, id, now), fields, now);
-  if (existing.archivedAt !== null) return { problem: archivedProblem(refId) };
+  if (existing.archivedAt !== null) return { problem: customerArchived(refId) };
   return withFields(existing, fields, now);
 }
 
@@ -128,7 +128,7 @@ function withCoupon(
   return `couponId: the coupon ${JSON.stringify(coupon.refId)} is archived; choose an active one`;
 }
 
-function archivedProblem(refId: string): CustomerProblem {
+export function customerArchived(refId: string): CustomerProblem {
   const message = `the customer ${JSON.stringify(refId)} is archived; unarchiveCustomer brings it back`;
   return { code: 'DUPLICATE_ENTITY', message };
 }

@@ -53,5 +53,6 @@ function parentsOf({ versions }: Package): readonly string[] {
 }
 
 function journeyPlansOf({ productSettings }: Product): readonly string[] {
-  return productSettings.downgradePlanId === null ? [] : [productSettings.downgradePlanId];
+  const { subscriptionStartPlanId, downgradePlanId } = productSettings;
+  return [subscriptionStartPlanId, downgradePlanId].filter((planId) => planId !== null);
 }

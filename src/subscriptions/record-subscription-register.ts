@@ -1,21 +1,40 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { CatalogProblem } from '../catalog/catalog-problem.ts';
-import { isGiven } from '../catalog/entity-fields.ts';
 import type { Clock } from '../clock.ts';
-import { customerRef } from '../customers/customer-record.ts';
+import { type CustomerChange, customerArchived, customerNotFound } from '../customers/change-customer.ts';
+import { customerOf, customerRef, customerWrite } from '../customers/customer-record.ts';
+import type { Customer } from '../customers/customer.ts';
 import { changeRecords } from '../records/change-records.ts';
 import { CoalescedReads } from '../records/coalesced-reads.ts';
 import {
   type Audit,
-  type RecordRef,
   RecordsOverloadedError,
   type RecordStore,
-  type StoredRecord,
+  type RecordWrite,
 } from '../records/record-store.ts';
 import { advance } from './advance.ts';
 import { cancelSubscription, type CancellationRequest } from './cancel.ts';
+import { type StartDecision, startPlanOf, startSubscription } from './customer-start.ts';
 import { migrateSubscription, type MigrationTime } from './migrate.ts';
+import {
+  type ChangeScope,
+  nameOf,
+  packagesOf,
+  payerProblem,
+  type RecordsByName,
+  type Refusal,
+  refsOf,
+  scopeOf,
+} from './record-change-scope.ts';
+import {
+  namedByRefId,
+  namedByRefIds,
+  type NamedRequest,
+  newScopeOf,
+  placeProblem,
+  underFreeName,
+} from './record-new-subscription.ts';
 import { offersFor } from './record-offers.ts';
 import { RecordRollouts } from './record-rollouts.ts';
 import { isArchived, matchVisibility } from './record-visibility.ts';
@@ -32,6 +51,7 @@ import {
   subscriptionsIndex,
 } from './subscription-record.ts';
 import type {
+  CustomerStartOutcome,
   NewSubscription,
   SubscriptionOutcome,
   SubscriptionPage,
@@ -40,15 +60,8 @@ import type {
   SubscriptionRegister,
   SubscriptionTime,
 } from './subscription-register.ts';
-import type { TermsRequest } from './terms.ts';
 import { transferSubscription } from './transfer.ts';
 import { takeBackUpdates, type UpdateRequest, updateSubscription } from './update.ts';
-
-/**
- * Subscriptions of one customer that have not ended. A change reads all of them, and one script of Redis takes
- * 500 writes: each of these, one that may follow it, and the book.
- */
-const liveMax = 240;
 
 /** How often a change begins anew because the customer's subscriptions became others meanwhile. */
 const attemptsMax = 100;
@@ -126,16 +139,23 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
   }
 
   async provision(request: NewSubscription, audit: Audit): Promise<SubscriptionOutcome> {
-    const id = randomUUID();
     const planId = (await this.#catalog.package(request.planId))?.refId ?? request.planId;
-    for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-      const refId = request.refId ?? madeRefId(planId);
-      const outcome = await this.#provisionAs({ ...request, planId, refId, id }, audit);
-      // Made names are short, so one may be taken; then another is tried.
-      const isTaken = 'problem' in outcome && outcome.problem.code === 'DUPLICATE_ENTITY';
-      if (!isTaken || request.refId !== null) return outcome;
-    }
-    throw new RecordsOverloadedError('no free subscriptionId was found; send your own');
+    return underFreeName({ ...request, planId }, planId, (named) => this.#provisionAs(named, audit));
+  }
+
+  async provisionWithCustomer(
+    request: NewSubscription,
+    changeCustomer: ChangeCustomer,
+    audit: Audit,
+  ): Promise<CustomerStartOutcome> {
+    const plan = await this.#catalog.package(request.planId);
+    const product = plan && (await this.#catalog.product(plan.productId));
+    const planId = plan?.refId ?? request.planId;
+    const startPlanId = (product && startPlanOf(product)) ?? planId;
+    const outcome = await underFreeName({ ...request, planId }, startPlanId, (named) =>
+      this.#startAs(named, changeCustomer, audit),
+    );
+    return 'refused' in outcome ? { problem: outcome.refused } : outcome;
   }
 
   update(name: string, request: UpdateRequest, audit: Audit): Promise<SubscriptionOutcome> {
@@ -208,29 +228,45 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
     return { actor: 'system', traceId: randomUUID(), operation, at: this.#clock.now() };
   }
 
-  #provisionAs(
-    request: NewSubscription & { readonly id: string; readonly refId: string },
-    audit: Audit,
-  ): Promise<SubscriptionOutcome> {
-    const { customerId, refId, planId, addons } = request;
-    const packageNames = [planId, ...(addons ?? []).map(({ addonId }) => addonId)];
-    const scope = { ...scopeOf(request, packageNames), customerId, audit, refId };
+  #provisionAs(request: NamedRequest, audit: Audit): Promise<SubscriptionOutcome> {
+    const { customerId } = request;
+    const scope = newScopeOf(request, audit);
     return this.#changeTo(scope, customerNotFound(customerId), (portfolio, offers, now, records) => {
       if (records.get(nameOf(customerRef(customerId))) === undefined) {
         return { problem: customerNotFound(customerId) };
       }
-      if (records.get(nameOf(subscriptionRef(refId))) !== undefined) {
-        const message = `a subscription has the refId ${JSON.stringify(refId)} already`;
-        return { problem: { code: 'DUPLICATE_ENTITY', message } };
-      }
-      if (portfolio.subscriptions.filter((item) => !hasEnded(item)).length >= liveMax) {
-        const message = `a customer has at most ${liveMax} subscriptions that have not ended`;
-        return { problem: { code: 'VALIDATION_ERROR', message } };
-      }
-      const plan = offers.package(planId)?.refId ?? planId;
-      const named = { ...request, planId: plan, addons: addons?.map(namedByRefId(offers)) ?? null };
-      return provision(portfolio, offers, named, now);
+      const refusal = placeProblem(request, portfolio, records);
+      if (refusal !== undefined) return { problem: refusal };
+      return provision(portfolio, offers, namedByRefIds(request, offers), now);
     });
+  }
+
+  /** `refused`: it is the customer that cannot be changed so. */
+  async #startAs(
+    request: NamedRequest,
+    changeCustomer: ChangeCustomer,
+    audit: Audit,
+  ): Promise<CustomerStartOutcome | { readonly refused: CatalogProblem }> {
+    const { customerId } = request;
+    const scope = newScopeOf(request, audit);
+    const decision = await this.#change<StartStep>(scope, (portfolio, offers, now, records) => {
+      const record = records.get(nameOf(customerRef(customerId)));
+      const existing = customerOf(record);
+      const change = changeCustomer(existing);
+      if ('problem' in change) return { portfolio, refused: change.problem };
+      const started = startSubscription(portfolio, offers, namedByRefIds(request, offers), now);
+      if ('problem' in started) return started;
+      const isNew = started.strategy !== 'EXISTING_SUBSCRIPTION';
+      const refusal = isNew ? placeProblem(request, portfolio, records) : undefined;
+      if (refusal !== undefined) return { problem: refusal };
+      const { customer } = change;
+      const beside = customer === existing ? [] : [customerWrite(customer, record?.version ?? 0)];
+      return { ...started, customer, beside };
+    });
+    if (decision === 'archived') return { refused: customerArchived(customerId) };
+    if ('problem' in decision || 'refused' in decision) return decision;
+    const { customer, strategy, portfolio, refId } = decision;
+    return { customer, strategy, subscription: subscriptionIn(portfolio, refId) };
   }
 
   async #changeOne(
@@ -257,16 +293,17 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
     const decision = await this.#change(scope, decide);
     if (decision === 'archived') return { problem: missing };
     if ('problem' in decision) return decision;
-    const subscription = decision.portfolio.subscriptions.find(({ refId }) => refId === scope.refId);
-    if (subscription === undefined) throw new Error('a change lost the subscription that it was about');
-    return { subscription };
+    return { subscription: subscriptionIn(decision.portfolio, scope.refId) };
   }
 
   /**
    * Brings the customer's subscriptions up to now, lets `decide` change them, and commits both in one step. Begins
    * anew while others change which subscriptions there are. Those of an archived customer stay as they are.
    */
-  async #change(scope: ChangeScope, decide: Decide): Promise<PortfolioDecision | 'archived'> {
+  async #change<Decided extends Decision>(
+    scope: ChangeScope,
+    decide: Decide<Decided>,
+  ): Promise<Decided | Refusal | 'archived'> {
     const { customerId, audit, refId, packageNames = [], couponNames = [] } = scope;
     for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
       const [bookBefore] = await this.#records.read([bookRef(customerId)]);
@@ -276,7 +313,7 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
       const names = [...packageNames, ...before.flatMap(packagesOf)];
       const offers = await offersFor(this.#catalog, names, couponNames);
       const refs = refsOf(scope, wanted);
-      const outcome = await changeRecords<PortfolioDecision | 'archived' | 'stale' | 'unsettled'>(
+      const outcome = await changeRecords<Decided | Refusal | 'archived' | 'stale' | 'unsettled'>(
         this.#records,
         refs,
         audit,
@@ -299,7 +336,8 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
           const decided = payerProblem(scope, records) ?? decide(current, offers, now, records);
           const next = 'problem' in decided ? current : decided.portfolio;
           const byRefId = new Map(stored.map((record) => [record.key, record]));
-          return { writes: portfolioWrites(next, offers, byRefId, customerId, book), result: decided };
+          const writes = portfolioWrites(next, offers, byRefId, customerId, book);
+          return { writes: [...writes, ...besideOf(decided)], result: decided };
         },
       );
       if (outcome.result === 'unsettled') await matchVisibility(this.#records, customerId, audit);
@@ -329,82 +367,42 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
   }
 }
 
-/** What a change reads beside the customer's subscriptions. */
-interface ChangeScope {
-  readonly customerId: string;
-  readonly audit: Audit;
-  /** A subscription that is wanted as well, whether there is such a one or not. */
-  readonly refId?: string;
-  readonly packageNames?: readonly string[];
-  readonly couponNames?: readonly string[];
-  /** Undefined and null: none is asked for. */
-  readonly payingCustomerId?: string | null | undefined;
+/** What is to be written in the same step. */
+interface Beside {
+  readonly beside?: readonly RecordWrite[];
 }
 
-function scopeOf(
-  { appliedCoupon, payingCustomerId }: TermsRequest,
-  packageNames: readonly string[],
-): Pick<ChangeScope, 'packageNames' | 'couponNames' | 'payingCustomerId'> {
-  const couponNames = isGiven(appliedCoupon) ? [appliedCoupon.couponId] : [];
-  return { packageNames, couponNames, payingCustomerId };
-}
+type Decision = PortfolioDecision & Beside;
 
-function refsOf(
-  { customerId, payingCustomerId }: ChangeScope,
-  refIds: readonly string[],
-): readonly RecordRef[] {
-  const customerIds = new Set([customerId, ...(isGiven(payingCustomerId) ? [payingCustomerId] : [])]);
-  return [bookRef(customerId), ...[...customerIds].map(customerRef), ...refIds.map(subscriptionRef)];
-}
-
-type RecordsByName = ReadonlyMap<string, StoredRecord | undefined>;
-
-function payerProblem(
-  { payingCustomerId }: ChangeScope,
-  records: RecordsByName,
-): { readonly problem: CatalogProblem } | undefined {
-  if (!isGiven(payingCustomerId)) return undefined;
-  const payer = records.get(nameOf(customerRef(payingCustomerId)));
-  if (payer !== undefined && !isArchived(payer)) return undefined;
-  const { code, message } = customerNotFound(payingCustomerId);
-  return { problem: { code, message: `payingCustomerId: ${message}` } };
-}
-
-type Decide = (
+type Decide<Decided extends Decision = PortfolioDecision> = (
   portfolio: Portfolio,
   offers: Offers,
   now: number,
   records: RecordsByName,
-) => PortfolioDecision;
+) => Decided;
+
+function besideOf(decided: Decision | Refusal): readonly RecordWrite[] {
+  return 'beside' in decided ? (decided.beside ?? []) : [];
+}
+
+type StartStep =
+  | Refusal
+  | { readonly portfolio: Portfolio; readonly refused: CatalogProblem }
+  | (Extract<StartDecision, { readonly refId: string }> & Beside & { readonly customer: Customer });
+
+type ChangeCustomer = (existing: Customer | undefined) => CustomerChange;
+
+function subscriptionIn({ subscriptions }: Portfolio, name: string): Subscription {
+  const subscription = subscriptions.find(({ refId }) => refId === name);
+  if (subscription === undefined) throw new Error('a change lost the subscription that it was about');
+  return subscription;
+}
 
 const uuidPattern = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
-/** As the facts show it, section 1.0; a plan with a long name leaves it out. */
-function madeRefId(planId: string): string {
-  const suffix = randomBytes(3).toString('hex');
-  return planId.length > 200 ? `subscription-${suffix}` : `subscription-${planId}-${suffix}`;
-}
-
-function customerNotFound(refId: string): CatalogProblem {
-  return { code: 'CUSTOMER_NOT_FOUND', message: `no customer has the refId ${JSON.stringify(refId)}` };
-}
 
 function subscriptionNotFound(name: string): CatalogProblem {
   const message = `no subscription has the refId or id ${JSON.stringify(name)}`;
   return { code: 'SUBSCRIPTION_NOT_FOUND', message };
-}
-
-function packagesOf(record: StoredRecord | undefined): readonly string[] {
-  const subscription = subscriptionOf(record);
-  if (subscription === undefined) return [];
-  return [subscription.planId, ...subscription.addons.map(({ addonId }) => addonId)];
-}
-
-function namedByRefId(offers: Offers) {
-  return <Named extends { readonly addonId: string }>(addon: Named): Named => ({
-    ...addon,
-    addonId: offers.package(addon.addonId)?.refId ?? addon.addonId,
-  });
 }
 
 function meets(subscription: Subscription, query: SubscriptionPageQuery): boolean {
@@ -415,10 +413,6 @@ function meets(subscription: Subscription, query: SubscriptionPageQuery): boolea
     subscription.createdAt >= (createdFrom ?? Number.NEGATIVE_INFINITY) &&
     subscription.createdAt < (createdBefore ?? Number.POSITIVE_INFINITY)
   );
-}
-
-function nameOf({ kind, key }: RecordRef): string {
-  return `${kind} ${key}`;
 }
 
 function recordPlaceOf(place: SubscriptionPlace | null): { score: number; key: string } | null {

@@ -1,7 +1,10 @@
 import type { CatalogProblem } from '../catalog/catalog-problem.ts';
 import type { PricingType } from '../catalog/package.ts';
+import type { CustomerChange } from '../customers/change-customer.ts';
+import type { Customer } from '../customers/customer.ts';
 import type { Audit } from '../records/record-store.ts';
 import type { CancellationRequest } from './cancel.ts';
+import type { StartStrategy } from './customer-start.ts';
 import type { MigrationTime } from './migrate.ts';
 import type { ProvisionRequest } from './provision.ts';
 import type { Subscription, SubscriptionStatus } from './subscription.ts';
@@ -18,6 +21,15 @@ export interface SubscriptionRegister {
   live(customerId: string): Promise<readonly Subscription[]>;
   page(query: SubscriptionPageQuery): Promise<SubscriptionPage>;
   provision(request: NewSubscription, audit: Audit): Promise<SubscriptionOutcome>;
+  /**
+   * Provisions the customer, too, as `changeCustomer` says, which is pure: both are stored in one step or neither.
+   * What the subscription is follows the product's customer journey; see `customer-start.ts`.
+   */
+  provisionWithCustomer(
+    request: NewSubscription,
+    changeCustomer: (existing: Customer | undefined) => CustomerChange,
+    audit: Audit,
+  ): Promise<CustomerStartOutcome>;
   update(name: string, request: UpdateRequest, audit: Audit): Promise<SubscriptionOutcome>;
   cancel(name: string, request: CancellationRequest, audit: Audit): Promise<SubscriptionOutcome>;
   takeBackUpdates(name: string, audit: Audit): Promise<SubscriptionOutcome>;
@@ -30,6 +42,10 @@ export type NewSubscription = Omit<ProvisionRequest, 'refId' | 'id'> & { readonl
 
 export type SubscriptionOutcome =
   | { readonly subscription: Subscription }
+  | { readonly problem: CatalogProblem };
+
+export type CustomerStartOutcome =
+  | { readonly customer: Customer; readonly subscription: Subscription; readonly strategy: StartStrategy }
   | { readonly problem: CatalogProblem };
 
 /** What time does, for whoever keeps it going. */
