@@ -12,6 +12,14 @@ export interface Config {
   readonly clickhouseUrl: string | undefined;
   /** Undefined: made once and kept under `dataDir`. */
   readonly serverApiKey: string | undefined;
+  /** Undefined: nobody is told of life-cycle events. */
+  readonly webhookUrl: string | undefined;
+  /** Undefined: made once and kept under `dataDir`. */
+  readonly webhookSecret: string | undefined;
+  /** Undefined: billing information is checked and dropped. */
+  readonly billingWebhookUrl: string | undefined;
+  /** Undefined: made once and kept under `dataDir`. */
+  readonly secretsKey: string | undefined;
   readonly logLevel: LogLevel;
   /** How long `POST /api/v1/usage` waits for its acknowledgement. */
   readonly ackTimeoutMs: number;
@@ -87,7 +95,36 @@ const readers = {
     fallback: '',
     allowed: '16 to 200 characters without spaces',
     meaning: 'The key that applications send. Unset: made once, kept under DATA_DIR with mode 0600.',
-    parse: (text) => (/^[\x21-\x7e]{16,200}$/.test(text) ? { value: text } : undefined),
+    parse: secret(16),
+  } satisfies Reader<string>,
+  webhookUrl: {
+    name: 'WEBHOOK_URL',
+    fallback: '',
+    allowed: 'an http:// or https:// URL',
+    meaning: 'Where life-cycle events of customers and subscriptions are sent. Unset: nowhere.',
+    parse: url(['http:', 'https:']),
+  } satisfies Reader<string>,
+  webhookSecret: {
+    name: 'WEBHOOK_SECRET',
+    fallback: '',
+    allowed: '16 to 200 characters without spaces',
+    meaning: 'Signs every webhook. Unset: made once, kept in DATA_DIR/webhook-secret with mode 0600.',
+    parse: secret(16),
+  } satisfies Reader<string>,
+  billingWebhookUrl: {
+    name: 'BILLING_WEBHOOK_URL',
+    fallback: '',
+    allowed: 'an http:// or https:// URL',
+    meaning: "Where customers' billing information is passed on to. Unset: it is checked and dropped.",
+    parse: url(['http:', 'https:']),
+  } satisfies Reader<string>,
+  secretsKey: {
+    name: 'SECRETS_KEY',
+    fallback: '',
+    allowed: '32 to 200 characters without spaces',
+    meaning:
+      'Seals billing information on its way; the same for all roles. Unset: made once, kept under DATA_DIR with mode 0600.',
+    parse: secret(32),
   } satisfies Reader<string>,
   logLevel: {
     name: 'LOG_LEVEL',
@@ -166,12 +203,13 @@ export function readConfig(
 }
 
 function problemLine(reader: Setting, text: string): string {
-  const shown =
-    reader.name === 'SERVER_API_KEY'
-      ? `set to ${text.length} characters`
-      : JSON.stringify(hidePassword(text));
+  const shown = secretNames.has(reader.name)
+    ? `set to ${text.length} characters`
+    : JSON.stringify(hidePassword(text));
   return `${reader.name} is ${shown}; allowed: ${reader.allowed}`;
 }
+
+const secretNames: ReadonlySet<string> = new Set(['SERVER_API_KEY', 'WEBHOOK_SECRET', 'SECRETS_KEY']);
 
 function hidePassword(text: string): string {
   return text.replace(/\/\/[^/@]*@/, '//…@');
@@ -182,6 +220,11 @@ function wholeNumber(min: number, max: number): (text: string) => Parsed<number>
     const value = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
     return value >= min && value <= max ? { value } : undefined;
   };
+}
+
+function secret(lengthMin: number): (text: string) => Parsed<string> {
+  return (text) =>
+    /^[\x21-\x7e]{16,200}$/.test(text) && text.length >= lengthMin ? { value: text } : undefined;
 }
 
 function duration(minMs: number, maxMs: number): (text: string) => Parsed<number> {

@@ -23,13 +23,15 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   customers: ['catalog', 'records'],
   subscriptions: ['catalog', 'customers', 'records'],
   entitlements: ['catalog', 'customers', 'records', 'subscriptions', 'usage'],
+  webhooks: ['catalog', 'customers', 'records', 'subscriptions'],
   queue: ['metering'],
   usage: ['catalog', 'entitlements', 'metering', 'queue', 'store'],
+  corrections: ['metering', 'records', 'store', 'usage'],
   // The flush store's port belongs to the worker that it serves, the change log's to the records.
   store: ['aggregate', 'catalog', 'metering', 'records'],
   ingest: ['http', 'metering'],
   aggregate: ['catalog', 'customers', 'metering', 'queue'],
-  api: ['catalog', 'customers', 'http', 'metering', 'queue', 'records', 'subscriptions', 'usage'],
+  api: ['catalog', 'corrections', 'customers', 'http', 'metering', 'queue', 'records', 'subscriptions', 'usage', 'webhooks'],
   embedded: [],
   // The composition root.
   app: [
@@ -45,6 +47,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'store',
     'subscriptions',
     'usage',
+    'webhooks',
   ],
   '.': [
     'app',
@@ -84,6 +87,7 @@ const adapterNames: Readonly<Record<string, RegExp>> = {
   '@clickhouse/client': /(^|\/)(clickhouse-[a-z-]+|migrations)\.ts$/,
   'uWebSockets.js': /^src\/http\/uws-[a-z-]+\.ts$/,
   'graphql-http': /^src\/api\//,
+  'graphql-sse': /^src\/api\//,
   pino: /^src\/telemetry\.ts$/,
 };
 

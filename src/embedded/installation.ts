@@ -1,6 +1,6 @@
 /** One DATA_DIR is one installation: its lock, its server key and its small secrets. */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { chmod, link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join, relative } from 'node:path';
 
@@ -38,18 +38,31 @@ export async function serverApiKey(dataDir: string, given: string | undefined): 
   );
 }
 
-/** A secret that is made once: written whole or not at all, readable by its owner only. */
+/**
+ * A secret that is made once: written whole or not at all, readable by its owner only. Of processes that make it at
+ * the same time one does, and all have that one.
+ */
 export async function keptSecret(folder: string, name: string, make: () => string): Promise<string> {
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, name);
   const kept = await readFile(path, 'utf8').catch(() => '');
   if (kept.trim() !== '') return kept.trim();
-  const secret = make();
   const draft = `${path}.${process.pid}`;
-  await writeFile(draft, `${secret}\n`, { mode: 0o600 });
+  await writeFile(draft, `${make()}\n`, { mode: 0o600 });
   await chmod(draft, 0o600);
-  await rename(draft, path);
-  return secret;
+  // A name that is there already is somebody else's, unless the file is empty, which nobody made so.
+  const isEmpty = (await readFile(path, 'utf8').catch(() => undefined))?.trim() === '';
+  if (isEmpty) await rename(draft, path);
+  else await linkNew(draft, path);
+  await unlink(draft).catch(() => undefined);
+  return (await readFile(path, 'utf8')).trim();
+}
+
+/** On a file system without links whoever comes last is the one. */
+async function linkNew(draft: string, path: string): Promise<void> {
+  await link(draft, path).catch(async (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EEXIST') await rename(draft, path);
+  });
 }
 
 /**

@@ -10,20 +10,21 @@ import { closeRedis, openRedis, redisReady } from './redis-connection.ts';
 
 export class RedisServer {
   readonly url: string;
+  /** Where its files are. */
+  readonly folder: string;
   readonly #port: number;
-  readonly #folder: string;
   #child: ChildProcess | undefined;
 
   constructor(port: number, folder: string) {
     this.url = `redis://127.0.0.1:${port}`;
     this.#port = port;
-    this.#folder = folder;
+    this.folder = folder;
   }
 
   async start(): Promise<void> {
     const options = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
-    const place = ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', this.#folder];
-    this.#child = spawn(await redisServerBinary(this.#folder), [...place, ...options], { stdio: 'ignore' });
+    const place = ['--port', String(this.#port), '--bind', '127.0.0.1', '--dir', this.folder];
+    this.#child = spawn(await redisServerBinary(this.folder), [...place, ...options], { stdio: 'ignore' });
     const redis = openRedis(this.url, 'edge');
     const isReady = await redisReady(redis, 10_000);
     await closeRedis(redis);

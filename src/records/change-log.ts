@@ -10,6 +10,14 @@ export interface ChangeEntry {
   readonly commit: string;
   readonly audit: Audit;
   readonly writes: readonly ChangeWrite[];
+  /** The sealed letters that were stored with it; not what they say. */
+  readonly letters: readonly LetterPointer[];
+}
+
+export interface LetterPointer {
+  /** The customer's refId. */
+  readonly customerId: string;
+  readonly id: string;
 }
 
 export interface ChangeWrite {
@@ -49,6 +57,11 @@ export interface Outbox {
   size(): Promise<number>;
   /** Personal texts were erased: what was written on the way to today's state is to be forgotten too. */
   forget(): Promise<void>;
+}
+
+/** Told of every batch once the change log holds it, and again when a crash came before it was done. */
+export interface CommitListener {
+  told(batch: OutboxBatch): Promise<void>;
 }
 
 export interface ChangeLog {

@@ -6,12 +6,18 @@ import {
   RecordsOverloadedError,
   type RecordStore,
   type RecordWrite,
+  type SealedLetter,
   type StoredRecord,
 } from './record-store.ts';
 
 /** What is to be written and answered, or why nothing is. No writes: the answer alone. */
 export type Decision<Result, Problem = never> =
-  | { readonly writes: readonly RecordWrite[]; readonly result: Result }
+  | {
+      readonly writes: readonly RecordWrite[];
+      readonly result: Result;
+      /** What goes with the change, or alone where no record changes. */
+      readonly letters?: readonly SealedLetter[];
+    }
   | Refused<Problem>;
 
 export interface Changed<Result> {
@@ -44,13 +50,13 @@ export async function changeRecords<Result, Problem = never>(
     const records = await store.read(refs);
     const decision = decide(records);
     if ('problem' in decision) return decision;
-    const { writes, result } = decision;
-    if (writes.length === 0) return { result };
+    const { writes, result, letters = [] } = decision;
+    if (writes.length === 0 && letters.length === 0) return { result };
     const written = new Set(writes.map(nameOf));
     const unchanged = refs.flatMap((ref, at) =>
       written.has(nameOf(ref)) ? [] : [{ ...ref, expectedVersion: records[at]?.version ?? 0 }],
     );
-    const outcome = await store.commit(writes, audit, unchanged);
+    const outcome = await store.commit(writes, audit, unchanged, letters);
     if (outcome === 'committed') return { result };
     if (outcome === 'full') throw new RecordsFullError('there are as many of these as there may be');
     if (attempt > eagerAttemptsMax) await delay(Math.random() * pauseMsMax);

@@ -5,12 +5,13 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Logger } from '../telemetry.ts';
-import type { ChangeLog, Outbox, OutboxBatch } from './change-log.ts';
+import type { ChangeLog, CommitListener, Outbox, OutboxBatch } from './change-log.ts';
 import { personalKind } from './record-kinds.ts';
 
 export interface OutboxRelayOptions {
   readonly outbox: Outbox;
   readonly changeLog: ChangeLog;
+  readonly listener?: CommitListener | undefined;
   readonly logger: Pick<Logger, 'warn'>;
   /** Between two looks into an empty outbox. Default 250. */
   readonly idleMs?: number;
@@ -72,12 +73,13 @@ export class OutboxRelay {
 
 /**
  * Moves one batch; false when nothing waits. What a crash leaves behind after each step: the appended batch is
- * taken again and its token adds nothing; kept texts are kept again; erasing finds nothing left to erase.
+ * taken again and its token adds nothing; kept texts are kept again; erasing finds nothing left to erase; the
+ * listener knows again what it was told before.
  */
 export async function relayBatch(
-  options: Pick<OutboxRelayOptions, 'outbox' | 'changeLog'>,
+  options: Pick<OutboxRelayOptions, 'outbox' | 'changeLog' | 'listener'>,
 ): Promise<boolean> {
-  const { outbox, changeLog } = options;
+  const { outbox, changeLog, listener } = options;
   const batch = await outbox.take();
   if (batch === undefined) return false;
   await changeLog.append(batch);
@@ -89,6 +91,7 @@ export async function relayBatch(
     const erased = texts.filter(({ content }) => content === '').map(({ key }) => key);
     if (erased.length > 0) await erase(options, erased);
   }
+  await listener?.told(batch);
   await outbox.done(batch.token);
   return true;
 }

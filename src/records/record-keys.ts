@@ -10,6 +10,8 @@ export interface RecordKeys {
   readonly outboxBatch: string;
   /** Hash: kind → the outbox id of the newest commit that touched it. */
   readonly revisions: string;
+  /** Hash: customer → the sealed letter that waits to be delivered, `id LF text`. */
+  readonly letters: string;
   /** Exists while the records are being restored. */
   readonly restoring: string;
   of(kind: RecordKind): KindKeys;
@@ -31,6 +33,7 @@ export function recordKeys(namespace: string): RecordKeys {
     outbox: `${namespace}:outbox`,
     outboxBatch: `${namespace}:outbox-batch`,
     revisions: `${namespace}:record-revisions`,
+    letters: `${namespace}:letters`,
     restoring: `${namespace}:records-restoring`,
     of: (kind) => ({
       records: `${prefix}${kind}`,

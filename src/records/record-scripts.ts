@@ -11,24 +11,26 @@
 export const writeWidth = 9;
 
 /**
- * KEYS: the outbox, revisions, the mark of a restore.
- * ARGV: prefix, commit id, audit, the outbox' bound, how many writes; for each write kind, key, expected version,
- * bound of the kind, id, indexes, body, personal indexes, personal fields; then for each record that is to be
- * unchanged kind, key, expected version. An empty body deletes, empty fields are none.
+ * KEYS: the outbox, revisions, the mark of a restore, letters.
+ * ARGV: prefix, commit id, audit, the outbox' bound, the letters' bound, how many writes, how many letters; for each
+ * write kind, key, expected version, bound of the kind, id, indexes, body, personal indexes, personal fields; for
+ * each letter customer, id, text; then for each record that is to be unchanged kind, key, expected version. An empty
+ * body deletes, empty fields are none, an empty text erases the customer's letter.
  * Everything is checked before anything is written, and the outbox comes first: it is the write that a full
  * memory refuses.
  */
 export const commitScript = `
-local outbox, revisions, restoring = unpack(KEYS)
-local prefix, commit, audit, entriesMax, writes = unpack(ARGV)
-local writesEnd = 5 + writes * ${writeWidth}
+local outbox, revisions, restoring, letters = unpack(KEYS)
+local prefix, commit, audit, entriesMax, lettersMax, writes, letterCount = unpack(ARGV)
+local writesEnd = 7 + writes * ${writeWidth}
+local lettersEnd = writesEnd + letterCount * 3
 local function line(kind, key)
   local text = redis.call('HGET', prefix .. kind, key)
   if not text then return '0', '', '', '[]', '' end
   return string.match(text, '^(%d+)\\n([^\\n]*)\\n([^\\n]*)\\n([^\\n]*)\\n(.*)$')
 end
 local created, conflict = {}, false
-for at = 6, writesEnd, ${writeWidth} do
+for at = 8, writesEnd, ${writeWidth} do
   local kind, expected, recordsMax = ARGV[at], ARGV[at + 2], ARGV[at + 3]
   local version, last = line(kind, ARGV[at + 1])
   if last == commit then return 'committed' end
@@ -40,16 +42,21 @@ for at = 6, writesEnd, ${writeWidth} do
     end
   end
 end
-for at = writesEnd + 1, #ARGV, 3 do
+for at = lettersEnd + 1, #ARGV, 3 do
   if line(ARGV[at], ARGV[at + 1]) ~= ARGV[at + 2] then return 'conflict' end
 end
 if conflict then return 'conflict' end
 if created.full then return 'full' end
 if redis.call('EXISTS', restoring) == 1 then return 'restoring' end
 if redis.call('XLEN', outbox) >= tonumber(entriesMax) then return 'outbox-full' end
+local waiting = redis.call('HLEN', letters)
+for at = writesEnd + 1, lettersEnd, 3 do
+  if ARGV[at + 2] ~= '' and redis.call('HEXISTS', letters, ARGV[at]) == 0 then waiting = waiting + 1 end
+  if waiting > tonumber(lettersMax) then return 'letters-full' end
+end
 
 local entry = {'commit', commit, 'audit', audit}
-for at = 6, writesEnd, ${writeWidth} do
+for at = 8, writesEnd, ${writeWidth} do
   local kind, key, indexes, body = ARGV[at], ARGV[at + 1], ARGV[at + 5], ARGV[at + 6]
   local version, _, _, _, before = line(kind, key)
   for _, field in ipairs({kind, key, string.format('%d', version + 1), before, body, indexes}) do
@@ -57,7 +64,19 @@ for at = 6, writesEnd, ${writeWidth} do
     entry[#entry + 1] = field
   end
 end
+for at = writesEnd + 1, lettersEnd, 3 do
+  if ARGV[at + 2] ~= '' then
+    for _, field in ipairs({ARGV[at], ARGV[at + 1]}) do
+      entry[#entry + 1] = 'letter'
+      entry[#entry + 1] = field
+    end
+  end
+end
 local revision = redis.call('XADD', outbox, '*', unpack(entry))
+for at = writesEnd + 1, lettersEnd, 3 do
+  if ARGV[at + 2] == '' then redis.call('HDEL', letters, ARGV[at])
+  else redis.call('HSET', letters, ARGV[at], ARGV[at + 1] .. '\\n' .. ARGV[at + 2]) end
+end
 
 local function leave(kind, key, indexes)
   for _, index in ipairs(cjson.decode(indexes)) do
@@ -69,7 +88,7 @@ local function join(kind, key, indexes)
     redis.call('ZADD', prefix .. kind .. ':by:' .. index[1], index[2], key)
   end
 end
-for at = 6, writesEnd, ${writeWidth} do
+for at = 8, writesEnd, ${writeWidth} do
   local kind, key = ARGV[at], ARGV[at + 1]
   local id, indexes, body, personalIndexes, personal = unpack(ARGV, at + 4, at + 8)
   local records, ids = prefix .. kind, prefix .. kind .. ':ids'
@@ -218,6 +237,13 @@ local ms, seq = string.match(last, '^(%d+)-(%d+)$')
 redis.call('XTRIM', outbox, 'MINID', string.format('%s-%d', ms, seq + 1))
 redis.call('DEL', batch)
 return 1
+`;
+
+/** KEYS: letters. ARGV: customer, letter's id. Erases that letter; 0 when it is gone, or another one is there. */
+export const eraseLetterScript = `
+local letter = redis.call('HGET', KEYS[1], ARGV[1])
+if not letter or string.match(letter, '^[^\\n]*') ~= ARGV[2] then return 0 end
+return redis.call('HDEL', KEYS[1], ARGV[1])
 `;
 
 /** KEYS: records, personal. ARGV: keys. Both as one state. */

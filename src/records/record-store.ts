@@ -33,6 +33,20 @@ export interface RecordExpectation extends RecordRef {
   readonly expectedVersion: number;
 }
 
+/**
+ * What an integration is to learn about a customer and nobody else may keep. It is stored in the same step as a
+ * commit, sealed, beside the records: the change log never sees more of it than its id. Each customer has at most
+ * one, and a newer one takes its place, since each says all that there is to say.
+ */
+export interface SealedLetter {
+  /** The customer's refId. */
+  readonly customerId: string;
+  /** A UUID. */
+  readonly id: string;
+  /** Tells nothing without the key. Empty: whatever waits for the customer is to be erased. */
+  readonly text: string;
+}
+
 /** A list of records of one kind, ordered by score and then by key, bytewise. It exists while it has members. */
 export interface RecordIndex {
   readonly name: string;
@@ -75,6 +89,7 @@ export interface RecordStore {
     writes: readonly RecordWrite[],
     audit: Audit,
     unchanged?: readonly RecordExpectation[],
+    letters?: readonly SealedLetter[],
   ): Promise<CommitOutcome>;
 }
 

@@ -4,6 +4,7 @@
  * done. So a batch that is taken again, after a crash or by two processes, is the same batch with the same token.
  */
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { ChangeEntry, ChangeWrite, Outbox, OutboxBatch, PersonalText } from './change-log.ts';
 import { type RecordKeys, recordKeys } from './record-keys.ts';
@@ -12,6 +13,10 @@ import { doneScript, personalScript, takeScript } from './record-scripts.ts';
 import type { Audit } from './record-store.ts';
 
 const entriesPerBatchMax = 500;
+
+/** How long `forget` waits for a rewrite that is under way: 15 seconds. */
+const rewriteAttemptsMax = 60;
+const rewritePauseMs = 250;
 
 /** A batch is closed by the entry that takes it past this; ClickHouse keeps 250 MB as one block. */
 const batchBytesMax = 8 * 1_048_576;
@@ -57,24 +62,45 @@ export class RedisOutbox implements Outbox {
     // The append-only file keeps every command until it is rewritten. A Redis without one keeps none, and one that
     // does not let us ask is its operator's to look after.
     const persistence = await this.#redis.info('persistence').catch(() => '');
-    if (persistence.includes('aof_enabled:1')) await this.#redis.bgrewriteaof().catch(() => undefined);
+    if (!persistence.includes('aof_enabled:1')) return;
+    for (let attempt = 0; attempt < rewriteAttemptsMax; attempt += 1) {
+      const refusal = await this.#redis.bgrewriteaof().then(() => undefined, messageOf);
+      // One that is under way began before the erasure and may have copied what was erased since.
+      if (refusal?.includes('in progress') !== true) return;
+      await delay(rewritePauseMs);
+    }
   }
 }
 
 type RawEntry = [id: string, fields: readonly string[]];
 
-/** Fields as the commit script wrote them: commit, audit, then six for each write. */
+/** Pairs of name and value as the commit script wrote them; six for each write, two for each letter. */
 function entryOf([id, fields]: RawEntry): ChangeEntry {
-  const [commit = '', audit = '', ...writes] = fields.filter((_, at) => at % 2 === 1);
+  const named = (name: string): readonly string[] =>
+    fields.filter((_, at) => at % 2 === 1 && fields[at - 1] === name);
+  const [commit = ''] = named('commit');
+  const [audit = ''] = named('audit');
   return {
     id,
     commit,
     audit: JSON.parse(audit) as Audit,
-    writes: Array.from({ length: writes.length / 6 }, (_, at) => writeOf(writes.slice(at * 6, at * 6 + 6))),
+    writes: groupsOf(6, named('write')).map(writeOf),
+    letters: groupsOf(2, named('letter')).map(([customerId = '', letterId = '']) => ({
+      customerId,
+      id: letterId,
+    })),
   };
+}
+
+function groupsOf(size: number, values: readonly string[]): readonly (readonly string[])[] {
+  return Array.from({ length: values.length / size }, (_, at) => values.slice(at * size, (at + 1) * size));
 }
 
 function writeOf(values: readonly string[]): ChangeWrite {
   const [kind = '', key = '', version = '', before = '', after = '', indexes = ''] = values;
   return { kind: kind as RecordKind, key, version: Number(version), before, after, indexes };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

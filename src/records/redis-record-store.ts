@@ -17,6 +17,7 @@ import {
   type RecordStore,
   RecordsUnavailableError,
   type RecordWrite,
+  type SealedLetter,
   type StoredRecord,
 } from './record-store.ts';
 import { type RecordKeys, recordKeys } from './record-keys.ts';
@@ -24,23 +25,29 @@ import { type RecordKeys, recordKeys } from './record-keys.ts';
 /** Commits that wait for the change log. An outbox that is full of the largest commits holds some gigabytes. */
 export const outboxEntriesMax = 50_000;
 
+/** Letters that wait to be delivered, of some kilobytes each. */
+const lettersMax = 10_000;
+
 /** Lua hands a command some 8,000 arguments at most, and the outbox takes twelve for each write. */
 const writesMax = 500;
 
 export interface RedisRecordStoreOptions {
   readonly outboxEntriesMax?: number;
+  readonly lettersMax?: number;
 }
 
 export class RedisRecordStore implements RecordStore {
   readonly #redis: Redis;
   readonly #keys: RecordKeys;
   readonly #outboxEntriesMax: number;
+  readonly #lettersMax: number;
 
   /** Works on any connection; it stays the caller's to close. */
   constructor(redis: Redis, namespace: string, options: RedisRecordStoreOptions = {}) {
     this.#redis = redis;
     this.#keys = recordKeys(namespace);
     this.#outboxEntriesMax = options.outboxEntriesMax ?? outboxEntriesMax;
+    this.#lettersMax = options.lettersMax ?? lettersMax;
   }
 
   async read(refs: readonly RecordRef[]): Promise<readonly (StoredRecord | undefined)[]> {
@@ -113,17 +120,21 @@ export class RedisRecordStore implements RecordStore {
     writes: readonly RecordWrite[],
     audit: Audit,
     unchanged: readonly RecordExpectation[] = [],
+    letters: readonly SealedLetter[] = [],
   ): Promise<CommitOutcome> {
-    if (writes.length === 0) return 'committed';
+    if (writes.length === 0 && letters.length === 0) return 'committed';
     const { outbox, revisions, restoring, prefix } = this.#keys;
     assertWritable(writes);
-    const about = [prefix, randomUUID(), JSON.stringify(audit), this.#outboxEntriesMax, writes.length];
+    const bounds = [this.#outboxEntriesMax, this.#lettersMax];
+    const counts = [writes.length, letters.length];
+    const about = [prefix, randomUUID(), JSON.stringify(audit), ...bounds, ...counts];
     const outcome = await this.#run(
       commitScript,
-      [outbox, revisions, restoring],
+      [outbox, revisions, restoring, this.#keys.letters],
       [
         ...about,
         ...writes.flatMap(writeArguments),
+        ...letters.flatMap(({ customerId, id, text }) => [customerId, id, text]),
         ...unchanged.flatMap(({ kind, key, expectedVersion }) => [kind, key, expectedVersion]),
       ],
     );
@@ -134,6 +145,8 @@ export class RedisRecordStore implements RecordStore {
         return outcome;
       case 'outbox-full':
         throw new RecordsOverloadedError('too many changes wait for the change log');
+      case 'letters-full':
+        throw new RecordsOverloadedError('too much billing information waits for BILLING_WEBHOOK_URL');
       case 'restoring':
         throw new RecordsOverloadedError('the records are being restored');
       default:

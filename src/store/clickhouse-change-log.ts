@@ -29,6 +29,8 @@ export class ClickhouseChangeLog implements ChangeLog, ChangeLogReader {
       const about = { entry_ms, entry_seq, commit, at, actor, trace_id, operation };
       return writes.map((write) => ({ ...about, ...write }));
     });
+    // Commits that stored a letter and changed no record.
+    if (rows.length === 0) return;
     await this.#insert('change_log', rows, { insert_deduplication_token: token });
   }
 
