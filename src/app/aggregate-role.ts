@@ -16,6 +16,9 @@ import { migrateClickhouse } from '../store/migrations.ts';
 import { BullmqTimekeeper } from '../subscriptions/bullmq-timekeeper.ts';
 import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
 import { makeRegistry } from '../telemetry.ts';
+import { ClickhouseUsageTallies } from '../usage/clickhouse-usage-tallies.ts';
+import { CounterReconciler } from '../usage/counter-reconciler.ts';
+import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { type Engines, namespace } from './engines.ts';
 import type { RunningRole } from './running-role.ts';
 
@@ -53,9 +56,18 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
     intervalMs: 1_000,
   });
   engines.onStop(() => timekeeper.stop());
+  const reconciler = new CounterReconciler({
+    audit: new RedisCounterAudit(redis, keys),
+    tallies: new ClickhouseUsageTallies(clickhouse),
+    catalog: new RecordFeatureCatalog(records),
+    clock: systemClock,
+    logger: log,
+  });
+  engines.onStop(() => reconciler.stop());
   await worker.start();
   // Only now does this process own the shard; others that stand by would do the same work a second time.
   relay.start();
+  reconciler.start();
   await timekeeper.start();
   return { stop: () => engines.stop(), failed: worker.ended().then(refuseToGoOn) };
 }

@@ -12,6 +12,8 @@ import { RecordSubscriptionRegister } from '../subscriptions/record-subscription
 import { migrateClickhouse } from '../store/migrations.ts';
 import { makeRegistry } from '../telemetry.ts';
 import { ClickhouseUsageReader } from '../usage/clickhouse-usage-reader.ts';
+import { watchCounters } from '../usage/counter-metrics.ts';
+import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
 import type { RunningRole } from './running-role.ts';
@@ -43,6 +45,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   });
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
   watchOutbox(registry, new RedisOutbox(edge, namespace));
+  watchCounters(registry, new RedisCounterAudit(edge, engines.keys));
   await serve(engines, server, config.apiPort);
   return engines;
 }

@@ -5,6 +5,8 @@ import { systemClock } from '../clock.ts';
 import { createIngestServer } from '../ingest/ingest-server.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
 import { makeRegistry } from '../telemetry.ts';
+import { watchCounters } from '../usage/counter-metrics.ts';
+import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, readiness, serve } from './front-door.ts';
 import type { RunningRole } from './running-role.ts';
@@ -25,6 +27,7 @@ export async function startIngest(engines: Engines): Promise<RunningRole> {
   });
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
   watchOutbox(registry, new RedisOutbox(edge, namespace));
+  watchCounters(registry, new RedisCounterAudit(edge, engines.keys));
   await serve(engines, server, config.ingestPort);
   return engines;
 }

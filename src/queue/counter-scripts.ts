@@ -247,8 +247,8 @@ return 1
 };
 
 /**
- * A customer's counters at a moment at which each holds everything up to the flush that is answered first; '' while
- * a flush is being counted. Then follow fields and counters, void ones too.
+ * A counter, and the flush up to which everything is in it: nothing while a flush may be between being stored and
+ * being counted, or where there is none. ARGV: customer, subject key, resource.
  */
 export const inspectScript: RedisScript = {
   name: 'tollgateInspectCounters',
@@ -257,12 +257,13 @@ export const inspectScript: RedisScript = {
 local flush, manifest, subjects, customers, counters = unpack(KEYS)
 local counted = redis.call('HGET', flush, 'counted')
 local done = tonumber(redis.call('HGET', flush, 'done') or 0)
-if not counted then return {''} end
-if done < tonumber(counted) and redis.call('EXISTS', manifest) == 1 then return {''} end
-if not redis.call('ZSCORE', customers, ARGV[1]) then redis.call('DEL', counters) end
-local answer = {counted}
-for _, text in ipairs(redis.call('HGETALL', counters)) do answer[#answer + 1] = text end
-return answer
+local customer, subject, resource = unpack(ARGV)
+if not counted or not redis.call('ZSCORE', customers, customer) then return {} end
+if done < tonumber(counted) and redis.call('EXISTS', manifest) == 1 then return {} end
+local counter = redis.call('HGET', counters, subject .. resource)
+local generation = string.match(redis.call('HGET', subjects, subject) or '', '^%S*')
+if not counter or string.match(counter, '^%d+ (%S+)') ~= generation then return {} end
+return {counted, counter}
 `,
 };
 

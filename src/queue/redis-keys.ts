@@ -26,6 +26,8 @@ export interface QueueKeys {
   /** Live counters: see `counter-scripts.ts`. */
   readonly counterSubjects: string;
   readonly counterCustomers: string;
+  /** Hash: how many counters were compared with ClickHouse (`checked`), and how many differed (`drifted`). */
+  readonly counterAudit: string;
   /** A customer's counters are at this prefix and its id. */
   readonly counterPrefix: string;
 }
@@ -49,6 +51,7 @@ export function queueKeys(namespace = '{tollgate}'): QueueKeys {
     replyPrefix: `${namespace}:reply:`,
     counterSubjects: `${namespace}:usage-subjects`,
     counterCustomers: `${namespace}:usage-customers`,
+    counterAudit: `${namespace}:usage-audit`,
     counterPrefix: `${namespace}:usage:`,
   };
 }

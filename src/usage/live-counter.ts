@@ -30,9 +30,12 @@ export function periodOf({ start, end }: CounterBounds): { start: number; end: n
   return start === '*' ? null : { start: Number(start), end: Number(end) };
 }
 
+const counterPattern =
+  /^(\d+ (\S+) (\*|-?\d+) (\*|-?\d+)) (\?\S+|-?\d+(?:\.\d+)?:\d+)((?: -?\d+(?:\.\d+)?:\d+)*)$/;
+
 /** Undefined for what is no counter. */
 export function decodeCounter(text: string): LiveCounter | undefined {
-  const match = /^(\d+ (\S+) (\S+) (\S+)) (\S+)(.*)$/.exec(text);
+  const match = counterPattern.exec(text);
   if (match === null) return undefined;
   const [, head = '', generation = '', start = '', end = '', base = '', rest = ''] = match;
   return {
