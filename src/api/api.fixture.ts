@@ -6,6 +6,7 @@ import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { ManualClock } from '../clock.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import type { ChangeEntry } from '../records/change-log.ts';
+import { recordKeys } from '../records/record-keys.ts';
 import type { RecordStore } from '../records/record-store.ts';
 import { RedisOutbox } from '../records/redis-outbox.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
@@ -25,6 +26,7 @@ import type {
   UsageReader,
 } from '../usage/usage.ts';
 import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
+import { LetterSeal } from '../webhooks/letter-seal.ts';
 import { createApiServer } from './api-server.ts';
 
 export const serverKey = 'server-for-tests';
@@ -168,6 +170,8 @@ export interface RunningApi {
   ): Promise<ApiAnswer>;
   /** The changes that wait for the change log. */
   outbox(): Promise<readonly ChangeEntry[]>;
+  /** What waits to be passed on about a customer. */
+  letter(customerId: string): Promise<Readonly<Record<string, unknown>> | undefined>;
   stop(): Promise<void>;
 }
 
@@ -179,6 +183,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
   const records = new CountedRecords(redis, namespace);
   const catalog = new RecordCatalog(records);
   const outbox = new RedisOutbox(redis, namespace);
+  const letterSeal = new LetterSeal('a key for tests');
   const [intake, usage, clock] = [new MemoryIntake(), new MemoryUsageReader(), new ManualClock(startOfTests)];
   const liveUsage = new MemoryLiveUsage();
   const logged: unknown[] = [];
@@ -193,6 +198,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
       usage,
       liveUsage,
       clock,
+      letterSeal,
     },
     keys: new ApiKeys([
       { key: serverKey, scopes: ['api', 'ingest'] },
@@ -223,6 +229,12 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
     send,
     ask: (query, variables) => send(JSON.stringify({ query, variables })),
     roundTrips: () => records.roundTrips,
+    letter: async (customerId) => {
+      const kept = await redis.hget(recordKeys(namespace).letters, customerId);
+      const [id = '', text = ''] = kept?.split('\n') ?? [];
+      const content = letterSeal.open(text, { customerId, id });
+      return content === undefined ? undefined : (JSON.parse(content) as Record<string, unknown>);
+    },
     outbox: async () => (await outbox.take())?.entries ?? [],
     stop: async () => {
       await server.stop();

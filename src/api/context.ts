@@ -6,6 +6,7 @@ import type { Audit, RecordStore } from '../records/record-store.ts';
 import type { SubscriptionRegister } from '../subscriptions/subscription-register.ts';
 import type { Intake } from '../metering/intake.ts';
 import type { LiveUsage } from '../usage/live-usage.ts';
+import type { LetterSeal } from '../webhooks/letter-seal.ts';
 import type { UsageReader } from '../usage/usage.ts';
 
 /** What resolvers work on: ports only, chosen by the composition root. */
@@ -19,6 +20,8 @@ export interface ApiServices {
   readonly usage: UsageReader;
   readonly liveUsage: LiveUsage;
   readonly clock: Clock;
+  /** Seals billing information for the integration; undefined: nobody is to learn it, and it is dropped. */
+  readonly letterSeal: LetterSeal | undefined;
 }
 
 /** What resolvers know of the request they answer. */

@@ -14,9 +14,11 @@ import { makeRegistry } from '../telemetry.ts';
 import { ClickhouseUsageReader } from '../usage/clickhouse-usage-reader.ts';
 import { watchCounters } from '../usage/counter-metrics.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
+import { watchWebhooks } from '../webhooks/webhook-metrics.ts';
 import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
 import type { RunningRole } from './running-role.ts';
+import { letterSeal, webhookQueues } from './webhooks.ts';
 
 export async function startApi(engines: Engines): Promise<RunningRole> {
   const { config, log, clickhouse, clickhouseUrl } = engines;
@@ -37,6 +39,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
       usage: new ClickhouseUsageReader(clickhouse, features),
       liveUsage: makeLiveUsage(engines, edge),
       clock: systemClock,
+      letterSeal: config.billingWebhookUrl === undefined ? undefined : await letterSeal(config),
     },
     keys: await apiKeys(config),
     registry,
@@ -45,6 +48,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   });
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
   watchOutbox(registry, new RedisOutbox(edge, namespace));
+  watchWebhooks(registry, webhookQueues(engines, edge));
   watchCounters(registry, new RedisCounterAudit(edge, engines.keys));
   await serve(engines, server, config.apiPort);
   return engines;

@@ -1,5 +1,6 @@
 /** What may be said of a customer, and how a customer changes by it. */
 import { appliedFrom, type AppliedCoupon, type Coupon } from '../catalog/coupon.ts';
+import type { SealedLetter } from '../records/record-store.ts';
 import type { Customer } from './customer.ts';
 
 /** Undefined leaves a field as it is, null clears it. */
@@ -17,8 +18,13 @@ export interface CustomerProblem {
   readonly message: string;
 }
 
-/** The customer as it is to be; the very same object where nothing changes. */
-export type CustomerChange = { readonly customer: Customer } | { readonly problem: CustomerProblem };
+/**
+ * The customer as it is to be; the very same object where nothing changes. The letter is stored in the same step, also
+ * beside a customer who does not change.
+ */
+export type CustomerChange =
+  | { readonly customer: Customer; readonly letter?: SealedLetter | undefined }
+  | { readonly problem: CustomerProblem };
 
 const textLengthMax = 255;
 const refIdPattern = /^[a-zA-Z0-9][a-zA-Z0-9_|.@-]{0,254}$/;

@@ -51,8 +51,10 @@ export class RecordCustomerDirectory implements CustomerRegister {
     const outcome = await changeRecords<CustomerChange>(this.#records, [ref], audit, ([record]) => {
       const existing = customerOf(record);
       const result = decide(existing);
-      if ('problem' in result || result.customer === existing) return { writes: [], result };
-      return { writes: [customerWrite(result.customer, record?.version ?? 0)], result };
+      if ('problem' in result) return { writes: [], result };
+      const isSame = result.customer === existing;
+      const writes = isSame ? [] : [customerWrite(result.customer, record?.version ?? 0)];
+      return { writes, letters: result.letter === undefined ? [] : [result.letter], result };
     });
     return outcome.result;
   }

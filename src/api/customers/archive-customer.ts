@@ -16,6 +16,7 @@ import { type Audit, RecordsOverloadedError } from '../../records/record-store.t
 import { matchVisibility } from '../../subscriptions/record-visibility.ts';
 import { bookRef, bookRewrite } from '../../subscriptions/subscription-record.ts';
 import type { Subscription } from '../../subscriptions/subscription.ts';
+import { noLetter } from '../../webhooks/billing-letter.ts';
 import { ApiProblem, customerNotFound } from '../api-problem.ts';
 import type { ApiServices } from '../context.ts';
 
@@ -75,7 +76,8 @@ async function archiveBeside(
     const change = archivedCustomer(existing, refId, clock.now());
     if ('problem' in change || change.customer === existing) return { writes: [], result: change };
     const archived = customerWrite(change.customer, record?.version ?? 0);
-    return { writes: [archived, bookRewrite(refId, book, { dueAt: clock.now() })], result: change };
+    const writes = [archived, bookRewrite(refId, book, { dueAt: clock.now() })];
+    return { writes, letters: [noLetter(refId)], result: change };
   });
   if (result === 'stale') return result;
   if ('customer' in result) return result.customer;
