@@ -21,6 +21,7 @@ import { CounterReconciler } from '../usage/counter-reconciler.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { type Engines, namespace } from './engines.ts';
 import type { RunningRole } from './running-role.ts';
+import { makeWebhooks } from './webhooks.ts';
 
 export async function startAggregate(engines: Engines): Promise<RunningRole> {
   const { config, log, keys, clickhouse, clickhouseUrl } = engines;
@@ -41,9 +42,12 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   engines.onStop(() => worker.stop());
   const heartbeat = setInterval(() => void beat(config), 5_000);
   engines.onStop(async () => clearInterval(heartbeat));
+  const outbox = new RedisOutbox(redis, namespace);
+  const webhooks = await makeWebhooks(engines, redis, { records, outbox });
   const relay = new OutboxRelay({
-    outbox: new RedisOutbox(redis, namespace),
+    outbox,
     changeLog: new ClickhouseChangeLog(clickhouse),
+    listener: webhooks.listener,
     logger: log,
   });
   engines.onStop(() => relay.stop());
@@ -67,6 +71,7 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   await worker.start();
   // Only now does this process own the shard; others that stand by would do the same work a second time.
   relay.start();
+  webhooks.start();
   reconciler.start();
   await timekeeper.start();
   return { stop: () => engines.stop(), failed: worker.ended().then(refuseToGoOn) };
