@@ -7,6 +7,7 @@ import { RedisOutbox } from '../records/redis-outbox.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { BullmqTimekeeper } from './bullmq-timekeeper.ts';
 import { dayMs, makePlan, makeProduct, published, trialOf } from './life-cycle.fixture.ts';
+import { newSubscription, provisionCustomers } from './record-register.fixture.ts';
 import { RecordSubscriptionRegister } from './record-subscription-register.ts';
 import { subscriptionOf, subscriptionRef } from './subscription-record.ts';
 
@@ -58,12 +59,7 @@ async function registerOf(
   clock: ManualClock,
 ): Promise<RecordSubscriptionRegister> {
   const plan = makePlan('gold', 'app', trialOf(7, 'CANCEL_SUBSCRIPTION'));
-  const audit = { actor: 'test', traceId: 'trace', operation: 'set up', at: clock.now() };
-  const writes = customers.map((key) => {
-    const body = { id: randomUUID(), refId: key, name: null, email: null, archivedAt: null };
-    return { kind: 'customer', key, expectedVersion: 0, body } as const;
-  });
-  await records.commit(writes, audit);
+  await provisionCustomers(records, customers);
   const catalog = {
     package: (name: string): Promise<Package | undefined> =>
       Promise.resolve(name === plan.refId ? plan : undefined),
@@ -75,26 +71,13 @@ async function registerOf(
 
 async function subscribe(register: RecordSubscriptionRegister, customerId: string): Promise<void> {
   const outcome = await register.provision(
+    newSubscription(customerId, 'gold', { refId: `of-${customerId}` }),
     {
-      refId: `of-${customerId}`,
-      customerId,
-      planId: 'gold',
-      resourceId: null,
-      billingCountryCode: null,
-
-      startDate: null,
-      skipTrial: false,
-      trialOverride: null,
-      scheduleStrategy: null,
-      billingCycleAnchor: 'UNCHANGED',
-      cancellationDate: null,
-      additionalMetaData: null,
-      billingPeriod: null,
-      addons: null,
-      billableFeatures: null,
-      unitQuantity: null,
+      actor: 'test',
+      traceId: 'trace',
+      operation: 'provision',
+      at: 0,
     },
-    { actor: 'test', traceId: 'trace', operation: 'provision', at: 0 },
   );
   expect(outcome).toMatchObject({ subscription: { status: 'IN_TRIAL' } });
 }

@@ -8,6 +8,7 @@ import { ManualClock } from '../clock.ts';
 import type { RecordStore } from '../records/record-store.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { fee, makePlan, makeProduct, paid, published } from './life-cycle.fixture.ts';
+import { newSubscription, provisionCustomers } from './record-register.fixture.ts';
 import { RecordSubscriptionRegister } from './record-subscription-register.ts';
 import { subscriptionRef, subscriptionWrite } from './subscription-record.ts';
 import type { Subscription } from './subscription.ts';
@@ -28,12 +29,7 @@ beforeEach(async () => {
   catalog = new RecordCatalog(records);
   clock = new ManualClock(published + 1_000);
   register = new RecordSubscriptionRegister({ records, catalog, clock });
-  const customer = { name: null, email: null, archivedAt: null };
-  const writes = customers.map((key) => {
-    const body = { ...customer, id: randomUUID(), refId: key };
-    return { kind: 'customer', key, expectedVersion: 0, body } as const;
-  });
-  await records.commit(writes, audit);
+  await provisionCustomers(records, customers);
   const packages = [makePlan('basic', 'app', paid(fee('10')))];
   await catalog.change({ products: ['app'], packages: ['basic'] }, audit, () => ({
     changes: { products: [makeProduct('app')], packages },
@@ -84,28 +80,11 @@ describe('a version that is published for all customers', () => {
 });
 
 async function subscribe(customerId: string): Promise<void> {
-  const outcome = await register.provision(
-    {
-      refId: `of-${customerId}`,
-      customerId,
-      planId: 'basic',
-      resourceId: null,
-      billingCountryCode: null,
-      startDate: null,
-      skipTrial: false,
-      trialOverride: null,
-      scheduleStrategy: null,
-      billingCycleAnchor: 'UNCHANGED',
-      cancellationDate: null,
-      additionalMetaData: null,
-      billingPeriod: 'MONTHLY',
-      addons: null,
-      billableFeatures: null,
-      unitQuantity: null,
-    },
-    audit,
-  );
-  expect(outcome).toMatchObject({ subscription: { status: 'ACTIVE' } });
+  const request = newSubscription(customerId, 'basic', {
+    refId: `of-${customerId}`,
+    billingPeriod: 'MONTHLY',
+  });
+  expect(await register.provision(request, audit)).toMatchObject({ subscription: { status: 'ACTIVE' } });
 }
 
 function registerOn(store: RecordStore): RecordSubscriptionRegister {
