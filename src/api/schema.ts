@@ -10,8 +10,11 @@ import { productModule } from './catalog/product-module.ts';
 import type { FieldCost } from './context.ts';
 import { customerModule } from './customers/customer-module.ts';
 import { promotionalModule } from './customers/promotional-module.ts';
+import { entitlementModule } from './entitlements/entitlement-module.ts';
 import { makeExecutableSchema } from './graphql/executable-schema.ts';
+import { previewModule } from './subscriptions/preview-module.ts';
 import { subscriptionModule } from './subscriptions/subscription-module.ts';
+import { updateModule } from './updates/update-module.ts';
 import { usageModule } from './usage/usage-module.ts';
 
 const modules = [
@@ -22,7 +25,10 @@ const modules = [
   customerModule,
   promotionalModule,
   subscriptionModule,
+  previewModule,
+  entitlementModule,
   usageModule,
+  updateModule,
 ];
 
 export const apiSchema: GraphQLSchema = makeExecutableSchema(modules);

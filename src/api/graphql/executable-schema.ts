@@ -12,6 +12,12 @@ const rootTypeDefs = /* GraphQL */ `
   before it.
   """
   type Mutation
+
+  """
+  What can be followed live, over server-sent events at \`/graphql/stream\`. Each update holds the state then; one that
+  comes soon after another may stand for both.
+  """
+  type Subscription
 `;
 
 /** The schema of the modules together, with what answers it. Throws when a resolver answers no field of it. */

@@ -3,7 +3,7 @@
  * graphql-sse's protocol in its mode of one connection for each operation; the same keys, bounds and errors as
  * everywhere.
  */
-import { type ExecutionResult, GraphQLError } from 'graphql';
+import { execute, type ExecutionResult, type GraphQLError, OperationTypeNode, subscribe } from 'graphql';
 import {
   createHandler,
   type ExecutionPatchResult,
@@ -40,6 +40,10 @@ export class StreamEndpoint {
     this.#handler = createHandler<HttpRequest, ApiContext, ApiContext>({
       // One connection for each operation: nothing is kept between requests.
       authenticate: () => null,
+      execute,
+      subscribe,
+      // The reader has done so, and remembers it.
+      validate: () => [],
       onSubscribe: (request, params) => this.#prepare(request, params),
       onNext: (_, request, result) => this.#disclose(request.raw, result),
     });
@@ -120,7 +124,7 @@ export class StreamEndpoint {
       const told = errors.map((error) => answerError(error, raw.traceId).answer);
       return [JSON.stringify({ errors: told }), { status: 400, statusText: '', headers: { 'x-told': '' } }];
     }
-    if (read.kind === 'mutation' && method === 'GET') {
+    if (read.kind === OperationTypeNode.MUTATION && method === 'GET') {
       const { status, body } = formatProblem('METHOD_NOT_ALLOWED', 'mutations are sent by POST', raw.traceId);
       return [String(body), { status, statusText: '', headers: { 'x-told': '' } }];
     }
