@@ -12,6 +12,7 @@ import {
   RecordsOverloadedError,
   type RecordStore,
   type RecordWrite,
+  type SealedLetter,
 } from '../records/record-store.ts';
 import { advance } from './advance.ts';
 import { cancelSubscription, type CancellationRequest } from './cancel.ts';
@@ -259,9 +260,9 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
       const isNew = started.strategy !== 'EXISTING_SUBSCRIPTION';
       const refusal = isNew ? placeProblem(request, portfolio, records) : undefined;
       if (refusal !== undefined) return { problem: refusal };
-      const { customer } = change;
+      const { customer, letter } = change;
       const beside = customer === existing ? [] : [customerWrite(customer, record?.version ?? 0)];
-      return { ...started, customer, beside };
+      return { ...started, customer, beside, letters: letter === undefined ? [] : [letter] };
     });
     if (decision === 'archived') return { refused: customerArchived(customerId) };
     if ('problem' in decision || 'refused' in decision) return decision;
@@ -337,7 +338,8 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
           const next = 'problem' in decided ? current : decided.portfolio;
           const byRefId = new Map(stored.map((record) => [record.key, record]));
           const writes = portfolioWrites(next, offers, byRefId, customerId, book);
-          return { writes: [...writes, ...besideOf(decided)], result: decided };
+          const { beside = [], letters = [] } = besideOf(decided);
+          return { writes: [...writes, ...beside], letters, result: decided };
         },
       );
       if (outcome.result === 'unsettled') await matchVisibility(this.#records, customerId, audit);
@@ -370,6 +372,7 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
 /** What is to be written in the same step. */
 interface Beside {
   readonly beside?: readonly RecordWrite[];
+  readonly letters?: readonly SealedLetter[];
 }
 
 type Decision = PortfolioDecision & Beside;
@@ -381,8 +384,8 @@ type Decide<Decided extends Decision = PortfolioDecision> = (
   records: RecordsByName,
 ) => Decided;
 
-function besideOf(decided: Decision | Refusal): readonly RecordWrite[] {
-  return 'beside' in decided ? (decided.beside ?? []) : [];
+function besideOf(decided: Decision | Refusal): Beside {
+  return 'problem' in decided ? {} : decided;
 }
 
 type StartStep =

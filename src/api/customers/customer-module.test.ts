@@ -37,7 +37,7 @@ describe('provisionCustomer', () => {
         },
         subscription: null,
         entitlements: [],
-        subscriptionDecisionStrategy: null,
+        subscriptionDecisionStrategy: 'NO_SUBSCRIPTION',
       },
     });
   });

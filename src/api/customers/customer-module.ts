@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import {
   type CustomerChange,
   type CustomerFields,
+  type CustomerProblem,
   customerFieldsProblem,
   customerRefIdRule,
   isCustomerRefId,
@@ -10,6 +11,10 @@ import {
 } from '../../customers/change-customer.ts';
 import type { Coupon } from '../../catalog/coupon.ts';
 import type { Customer, CustomerFilter, CustomerPlace } from '../../customers/customer.ts';
+import type { Audit } from '../../records/record-store.ts';
+import type { StartStrategy } from '../../subscriptions/customer-start.ts';
+import type { CustomerStartOutcome } from '../../subscriptions/subscription-register.ts';
+import type { Subscription } from '../../subscriptions/subscription.ts';
 import { ApiProblem, customerNotFound } from '../api-problem.ts';
 import type { ApiContext, ApiModule, ApiServices } from '../context.ts';
 import {
@@ -22,12 +27,23 @@ import {
   pagingOf,
 } from '../graphql/connection.ts';
 import { metadataOf } from '../graphql/metadata.ts';
+import { type BillingInformation, billingLetter } from '../../webhooks/billing-letter.ts';
+import {
+  type BillingInformationInput,
+  billingInformationOf,
+  billingTypeDefs,
+} from './billing-information.ts';
 import { archiveWithSubscriptions, unarchiveWithSubscriptions } from './archive-customer.ts';
 import { customerFieldCosts, customerFields } from './customer-fields.ts';
 import { customerTypeDefs } from './customer-schema.ts';
+import {
+  firstSubscriptionOf,
+  type SubscriptionParamsInput,
+  subscriptionParamsTypeDefs,
+} from './subscription-params.ts';
 
 export const customerModule: ApiModule = {
-  typeDefs: customerTypeDefs,
+  typeDefs: customerTypeDefs + billingTypeDefs + subscriptionParamsTypeDefs,
   resolvers: {
     Query: { getCustomerByRefId, customers },
     Mutation: { provisionCustomer, updateOneCustomer, archiveCustomer, unarchiveCustomer },
@@ -36,7 +52,7 @@ export const customerModule: ApiModule = {
   costs: {
     'Query.getCustomerByRefId': { weight: 10 },
     'Query.customers': { weight: 50, items: pageSizeOf },
-    'Mutation.provisionCustomer': { weight: 50 },
+    'Mutation.provisionCustomer': { weight: 150 },
     'Mutation.updateOneCustomer': { weight: 50 },
     'Mutation.archiveCustomer': { weight: 100 },
     'Mutation.unarchiveCustomer': { weight: 50 },
@@ -49,6 +65,7 @@ interface CustomerFieldsInput {
   readonly email?: string | null;
   readonly couponId?: string | null;
   readonly additionalMetaData?: unknown;
+  readonly billingInformation?: BillingInformationInput | null;
 }
 
 interface CustomerNameInput {
@@ -71,39 +88,90 @@ async function getCustomerByRefId(
   return customer;
 }
 
-async function provisionCustomer(
-  _: unknown,
-  { input }: Input<CustomerFieldsInput & { readonly customerId?: string | null }>,
-  context: ApiContext,
-): Promise<unknown> {
-  const fields = await fieldsOf(input, context);
-  const { customerId } = input;
-  const customer =
-    customerId === undefined || customerId === null
-      ? await provisionUnnamed(fields, context)
-      : await provisionNamed(checkedRefId(customerId), fields, context);
-  return { customer, subscription: null, entitlements: [], subscriptionDecisionStrategy: null };
+interface ProvisionCustomerInput extends CustomerFieldsInput {
+  readonly customerId?: string | null;
+  readonly subscriptionParams?: SubscriptionParamsInput | null;
 }
 
-function provisionNamed(refId: string, fields: CustomerFields, context: ApiContext): Promise<Customer> {
+interface ProvisionedCustomer {
+  readonly customer: Customer;
+  readonly subscription: Subscription | null;
+  readonly entitlements: readonly unknown[];
+  readonly subscriptionDecisionStrategy: StartStrategy | 'NO_SUBSCRIPTION';
+}
+
+async function provisionCustomer(
+  _: unknown,
+  { input }: Input<ProvisionCustomerInput>,
+  context: ApiContext,
+): Promise<ProvisionedCustomer> {
+  const billing = billingInformationOf(input.billingInformation, 'provisionCustomer');
+  const fields = await fieldsOf(input, context);
+  const { customerId, subscriptionParams } = input;
+  const store = subscriptionParams ? withSubscription(subscriptionParams, context) : alone(context);
+  const outcome =
+    customerId === undefined || customerId === null
+      ? await provisionUnnamed(fields, billing, store, context)
+      : await provisionNamed(checkedRefId(customerId), fields, billing, store, context);
+  const customer = customerIn(outcome);
+  const started = 'strategy' in outcome ? outcome : undefined;
+  return {
+    customer,
+    subscription: started?.subscription ?? null,
+    entitlements: [],
+    subscriptionDecisionStrategy: started?.strategy ?? 'NO_SUBSCRIPTION',
+  };
+}
+
+/** Stores what becomes of the customer of this refId. */
+type Store<Outcome = CustomerChange | CustomerStartOutcome> = (
+  refId: string,
+  by: Audit,
+  decide: (existing: Customer | undefined) => CustomerChange,
+) => Promise<Outcome>;
+
+function alone({ services }: ApiContext): Store<CustomerChange> {
+  return (refId, by, decide) => services.customers.change(refId, by, decide);
+}
+
+function withSubscription(params: SubscriptionParamsInput, { services }: ApiContext): Store {
+  return (refId, by, decide) =>
+    services.subscriptions.provisionWithCustomer(firstSubscriptionOf(params, refId), decide, by);
+}
+
+function provisionNamed(
+  refId: string,
+  fields: CustomerFields,
+  billing: BillingInformation | undefined,
+  store: Store,
+  context: ApiContext,
+): Promise<CustomerChange | CustomerStartOutcome> {
   const id = randomUUID();
-  return changed(refId, 'provisionCustomer', context, (existing, now) =>
-    provisionedCustomer(existing, refId, fields, id, now),
-  );
+  const decide: Decide = (existing, now) => provisionedCustomer(existing, refId, fields, id, now);
+  return tried(refId, 'provisionCustomer', context, decide, billing, store);
 }
 
 /** Made names are short, so one may be taken: that customer is left as it is, and another name is tried. */
-async function provisionUnnamed(fields: CustomerFields, context: ApiContext): Promise<Customer> {
+async function provisionUnnamed(
+  fields: CustomerFields,
+  billing: BillingInformation | undefined,
+  store: Store,
+  context: ApiContext,
+): Promise<CustomerChange | CustomerStartOutcome> {
   const id = randomUUID();
   for (let attempt = 0; attempt < 20; attempt += 1) {
     const refId = `customer-${randomBytes(3).toString('hex')}`;
-    const stored = await changed(refId, 'provisionCustomer', context, (existing, now) =>
-      existing === undefined ? provisionedCustomer(existing, refId, fields, id, now) : { customer: existing },
-    );
-    if (stored.id === id) return stored;
+    const decide: Decide = (existing, now) =>
+      existing === undefined ? provisionedCustomer(existing, refId, fields, id, now) : nameTaken;
+    const outcome = await tried(refId, 'provisionCustomer', context, decide, billing, store);
+    if (!('problem' in outcome) || outcome.problem !== nameTaken.problem) return outcome;
   }
   throw new ApiProblem('OVERLOADED', 'no free customerId was found; send your own', { retryAfterSeconds: 1 });
 }
+
+const nameTaken: CustomerChange & { readonly problem: CustomerProblem } = {
+  problem: { code: 'DUPLICATE_ENTITY', message: 'another customer has this customerId' },
+};
 
 async function updateOneCustomer(
   _: unknown,
@@ -111,10 +179,10 @@ async function updateOneCustomer(
   context: ApiContext,
 ): Promise<Customer> {
   const refId = refIdOf(input);
+  const billing = billingInformationOf(input.billingInformation, 'updateOneCustomer');
   const fields = await fieldsOf(input, context);
-  return changed(refId, 'updateOneCustomer', context, (existing, now) =>
-    updatedCustomer(existing, refId, fields, now),
-  );
+  const decide: Decide = (existing, now) => updatedCustomer(existing, refId, fields, now);
+  return changed(refId, 'updateOneCustomer', context, decide, billing);
 }
 
 async function archiveCustomer(
@@ -134,15 +202,37 @@ async function unarchiveCustomer(
   return unarchiveWithSubscriptions(services, refIdOf(input), audit('unarchiveCustomer'));
 }
 
+type Decide = (existing: Customer | undefined, now: number) => CustomerChange;
+
 async function changed(
   refId: string,
   operation: string,
-  { services, audit }: ApiContext,
-  decide: (existing: Customer | undefined, now: number) => CustomerChange,
+  context: ApiContext,
+  decide: Decide,
+  billing: BillingInformation | undefined,
 ): Promise<Customer> {
-  const change = await services.customers.change(refId, audit(operation), (existing) =>
-    decide(existing, services.clock.now()),
-  );
+  return customerIn(await tried(refId, operation, context, decide, billing, alone(context)));
+}
+
+/** Billing information goes with the change or not at all; where nobody is to learn it, it ends here. */
+function tried<Outcome>(
+  refId: string,
+  operation: string,
+  { services, audit }: ApiContext,
+  decide: Decide,
+  billing: BillingInformation | undefined,
+  store: Store<Outcome>,
+): Promise<Outcome> {
+  const { letterSeal: seal, clock } = services;
+  const by = audit(operation);
+  const letter = billing && seal && billingLetter(refId, billing, by, seal);
+  return store(refId, by, (existing) => {
+    const change = decide(existing, clock.now());
+    return 'customer' in change ? { ...change, letter } : change;
+  });
+}
+
+function customerIn(change: CustomerChange | CustomerStartOutcome): Customer {
   if ('customer' in change) return change.customer;
   throw new ApiProblem(change.problem.code, change.problem.message);
 }

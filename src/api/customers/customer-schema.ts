@@ -20,7 +20,8 @@ export const customerTypeDefs = /* GraphQL */ `
   extend type Mutation {
     """
     Creates a customer, or updates the given fields of the one that has this id: sending the same again changes
-    nothing. Raw events that were reported for this customer before count from now on.
+    nothing. Raw events that were reported for this customer before count from now on. With subscriptionParams the
+    customer gets a subscription in the same step: both are stored or, with an error, neither is.
     """
     provisionCustomer(
       "The customer."
@@ -130,26 +131,27 @@ export const customerTypeDefs = /* GraphQL */ `
     couponId: String
     "The caller's own data: a JSON object of at most 16 KiB. It replaces what was there."
     additionalMetaData: JSON
+    """
+    The subscription that the customer is to start with, subject to the product's customer journey. A customer who has
+    one to that product that has not ended keeps it as it is. None when null or absent.
+    """
+    subscriptionParams: SubscriptionParamsInput
+    """
+    How the customer is billed: passed on to the integration and kept nowhere. What is not given is none.
+    """
+    billingInformation: BillingInformationInput
   }
 
   "What provisioning a customer led to."
   type ProvisionCustomerResult {
     "The customer as it is now."
     customer: Customer!
-    "The subscription made in the same call; null, since none was asked for."
+    "The customer's subscription to the product that was asked for; null without subscriptionParams."
     subscription: CustomerSubscription
     "What the customer may use by way of the subscription made; empty without one."
     entitlements: [Entitlement!]!
-    "How the subscription was decided on; null without one."
-    subscriptionDecisionStrategy: String
-  }
-
-  "What a customer may use of a feature."
-  type Entitlement {
-    "Whether the customer may use the feature now."
-    isGranted: Boolean!
-    "The feature."
-    feature: Feature!
+    "How it came to be this subscription."
+    subscriptionDecisionStrategy: SubscriptionDecisionStrategy!
   }
 
   "A customer's fields that change."
@@ -166,6 +168,10 @@ export const customerTypeDefs = /* GraphQL */ `
     couponId: String
     "The caller's own data: a JSON object of at most 16 KiB that replaces what was there; null clears it."
     additionalMetaData: JSON
+    """
+    How the customer is billed: passed on to the integration and kept nowhere. The whole object is needed each time.
+    """
+    billingInformation: BillingInformationInput
   }
 
   "Names the customer to archive."
