@@ -6,7 +6,7 @@ import { Engines, namespace, requiredUrls } from './app/engines.ts';
 import type { RunningRole } from './app/running-role.ts';
 import type { Config } from './config.ts';
 import type { QueueDesk } from './queue/ledger.ts';
-import { closeRedis, openRedis, redisReady } from './queue/redis-connection.ts';
+import { closeRedis, openRedis, type Redis, redisReady } from './queue/redis-connection.ts';
 import { RedisDesk } from './queue/redis-desk.ts';
 import { queueKeys } from './queue/redis-keys.ts';
 import type { Logger } from './telemetry.ts';
@@ -42,11 +42,19 @@ export function startRole(name: RoleName, config: Config, log: Logger): Promise<
 export async function openDesk(
   config: Config,
 ): Promise<{ readonly desk: QueueDesk; close(): Promise<void> }> {
+  const { redis, close } = await operatorsRedis(config);
+  return { desk: new RedisDesk({ redis, keys: queueKeys(namespace) }), close };
+}
+
+/** For commands; fails when Redis does not answer within five seconds. */
+export async function operatorsRedis(
+  config: Config,
+): Promise<{ readonly redis: Redis; readonly close: () => Promise<void> }> {
   const redis = openRedis(requiredUrls(config).redisUrl, 'edge');
   const close = (): Promise<void> => closeRedis(redis);
   if (!(await redisReady(redis, 5_000))) {
     await close();
     throw new Error('Redis does not answer at REDIS_URL');
   }
-  return { desk: new RedisDesk({ redis, keys: queueKeys(namespace) }), close };
+  return { redis, close };
 }

@@ -23,7 +23,11 @@ Batches that could not be stored, with their content
   dead-letters show BATCH_ID     prints one as JSON
   dead-letters replay BATCH_ID   queues one again
 
-ingest, aggregate, api and dead-letters need REDIS_URL and CLICKHOUSE_URL. Every setting: .env.example
+Webhooks that could not be delivered
+  webhooks list                  lists them
+  webhooks replay MESSAGE_ID     sends one again
+
+ingest, aggregate, api, dead-letters and webhooks need REDIS_URL and CLICKHOUSE_URL. Every setting: .env.example
 `;
 
 /** Beyond the longest wait for an acknowledgement: time to drain the rest and to say goodbye to the engines. */
@@ -39,13 +43,14 @@ async function main([word, ...words]: readonly string[]): Promise<void> {
   const read = readConfig(process.env);
   if ('problems' in read) end(1, read.problems.join('\n'));
   else if (word === 'dead-letters') await guarded(() => deadLetters(read.config, words));
+  else if (word === 'webhooks') await guarded(() => webhooks(read.config, words));
   else if (word === 'restore') await guarded(() => restore(read.config));
   else if (word === 'all') await runToTheEnd(read.config, 'all');
   else if (roleNames.some((name) => name === word)) await runToTheEnd(read.config, word as RoleName);
   else
     end(
       2,
-      `${word ?? 'no word'} is no role; allowed: all, ${roleNames.join(', ')}, dead-letters, restore (see --help)`,
+      `${word ?? 'no word'} is no role; allowed: all, ${roleNames.join(', ')}, dead-letters, webhooks, restore (see --help)`,
     );
 }
 
@@ -90,6 +95,11 @@ async function startAll(config: Config, log: Logger): Promise<RunningRole> {
 async function deadLetters(config: Config, words: readonly string[]): Promise<void> {
   const { deadLetterCommand } = await import('./dead-letter-command.ts');
   await deadLetterCommand(config, words, print);
+}
+
+async function webhooks(config: Config, words: readonly string[]): Promise<void> {
+  const { webhookCommand } = await import('./webhook-command.ts');
+  await webhookCommand(config, words, print);
 }
 
 async function restore(config: Config): Promise<void> {

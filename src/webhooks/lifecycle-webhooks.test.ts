@@ -1,5 +1,8 @@
 /** From a commit to the receiver: what is told, how often, and what becomes of what cannot be told. */
 import { randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it, onTestFinished } from 'vitest';
 import { ManualClock } from '../clock.ts';
@@ -167,6 +170,29 @@ describe('a life-cycle webhook', () => {
     await relay(webhooks);
     expect(await outbox.size()).toBe(0);
     expect(await figures()).toMatchObject({ waiting: 1, outcomes: { dropped: 2 } });
+  });
+});
+
+describe('the README', () => {
+  it('verifies signatures by code that works', async () => {
+    const [, code = ''] =
+      /```js\n(import \{ createHmac[\s\S]*?)```/.exec(readFileSync('README.md', 'utf8')) ?? [];
+    const folder = mkdtempSync(join(tmpdir(), 'tollgate-readme-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    writeFileSync(join(folder, 'verify.mjs'), code);
+    const { isFromTollgate } = (await import(join(folder, 'verify.mjs'))) as {
+      isFromTollgate: (header: string, body: Buffer, key: string, now: number) => boolean;
+    };
+    const endpoint = new HttpEndpoint({ url: receiver.url, secret, clock: new ManualClock(at) });
+    await endpoint.post('m-1', '{"name":"Allé 42"}');
+    const [first] = receiver.received;
+    const header = String(first?.headers['tollgate-signature']);
+    const body = Buffer.from(first?.body ?? '');
+    expect(isFromTollgate(header, body, secret, at)).toBe(true);
+    expect(isFromTollgate(header, body, 'another secret', at)).toBe(false);
+    expect(isFromTollgate(header, Buffer.from('{}'), secret, at)).toBe(false);
+    expect(isFromTollgate(header, body, secret, at + 301_000)).toBe(false);
+    expect(isFromTollgate('', body, secret, at)).toBe(false);
   });
 });
 
