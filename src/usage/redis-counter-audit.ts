@@ -41,11 +41,9 @@ export class RedisCounterAudit implements CounterAudit {
     resourceId,
   }: CounterPlace): Promise<CounterInspection | undefined> {
     const { flush, manifest, counterSubjects, counterCustomers, counterPrefix } = this.#keys;
-    const counters = counterPrefix + customerId;
-    const [counted, counter] = (await runScript(this.#redis, inspectScript, [
-      ...[flush, manifest, counterSubjects, counterCustomers, counters],
-      ...[customerId, subjectKey, resourceId],
-    ])) as readonly string[];
+    const keys = [flush, manifest, counterSubjects, counterCustomers, counterPrefix + customerId];
+    const args = [...keys, customerId, subjectKey, resourceId];
+    const [counted, counter] = (await runScript(this.#redis, inspectScript, args)) as readonly string[];
     return counted === undefined || counter === undefined ? undefined : { counted: Number(counted), counter };
   }
 
