@@ -25,6 +25,7 @@ import type {
   UsageHistoryQuery,
   UsageReader,
 } from '../usage/usage.ts';
+import { RecordSubscriptionPreviews } from '../subscriptions/record-subscription-previews.ts';
 import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
 import { LetterSeal } from '../webhooks/letter-seal.ts';
 import { createApiServer } from './api-server.ts';
@@ -194,6 +195,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
       features: new RecordFeatureCatalog(records),
       customers: new RecordCustomerDirectory(records),
       subscriptions: new RecordSubscriptionRegister({ records, catalog, clock }),
+      previews: new RecordSubscriptionPreviews({ records, catalog, clock }),
       intake,
       usage,
       liveUsage,

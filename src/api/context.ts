@@ -3,6 +3,7 @@ import type { FeatureCatalog } from '../catalog/feature.ts';
 import type { Clock } from '../clock.ts';
 import type { CustomerRegister } from '../customers/customer.ts';
 import type { Audit, RecordStore } from '../records/record-store.ts';
+import type { SubscriptionPreviews } from '../subscriptions/subscription-preview.ts';
 import type { SubscriptionRegister } from '../subscriptions/subscription-register.ts';
 import type { Intake } from '../metering/intake.ts';
 import type { LiveUsage } from '../usage/live-usage.ts';
@@ -16,6 +17,7 @@ export interface ApiServices {
   readonly features: FeatureCatalog;
   readonly customers: CustomerRegister;
   readonly subscriptions: SubscriptionRegister;
+  readonly previews: SubscriptionPreviews;
   readonly intake: Intake;
   readonly usage: UsageReader;
   readonly liveUsage: LiveUsage;

@@ -8,6 +8,7 @@ import { systemClock } from '../clock.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
+import { RecordSubscriptionPreviews } from '../subscriptions/record-subscription-previews.ts';
 import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
 import { migrateClickhouse } from '../store/migrations.ts';
 import { makeRegistry } from '../telemetry.ts';
@@ -35,6 +36,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
       features,
       customers: new RecordCustomerDirectory(records),
       subscriptions: new RecordSubscriptionRegister({ records, catalog, clock: systemClock }),
+      previews: new RecordSubscriptionPreviews({ records, catalog, clock: systemClock }),
       intake: makeIntake(engines, edge, registry),
       usage: new ClickhouseUsageReader(clickhouse, features),
       liveUsage: makeLiveUsage(engines, edge),

@@ -14,10 +14,14 @@ import type { PeriodSpan } from './billing-period.ts';
  * that has begun belongs to the rest; before the period it is the whole price, after it nothing.
  */
 export function priceOfRest({ amount, currency }: Money, period: PeriodSpan, from: number): Money {
+  return roundMoney({ amount: shareOfRest(amount, period, from), currency });
+}
+
+/** The same, not rounded: for what is added up before it is rounded. */
+export function shareOfRest(amount: Quantity, period: PeriodSpan, from: number): Quantity {
   const rest = secondsBetween(Math.min(Math.max(from, period.start), period.end), period.end);
   const whole = secondsBetween(period.start, period.end);
-  const exact = divideQuantity(multiplyQuantities(amount, quantityOf(rest)), quantityOf(whole));
-  return roundMoney({ amount: exact, currency });
+  return divideQuantity(multiplyQuantities(amount, quantityOf(rest)), quantityOf(whole));
 }
 
 /** Periods are whole seconds long, because anchors keep their fraction of a second. */

@@ -4,7 +4,8 @@ import type { Price } from '../../catalog/price.ts';
 import type { Customer } from '../../customers/customer.ts';
 import type { Money } from '../../money.ts';
 import { cancellationDate, currentPeriod, effectiveEndDate } from '../../subscriptions/subscription-dates.ts';
-import { pricesOf, recurringTotal } from '../../subscriptions/subscription-price.ts';
+import { recurringInvoice } from '../../subscriptions/invoice.ts';
+import { pricesOf } from '../../subscriptions/subscription-price.ts';
 import type { Offers, ScheduledUpdate, Subscription } from '../../subscriptions/subscription.ts';
 import type { ApiContext, FieldResolvers } from '../context.ts';
 import { type PackageView, versionView } from '../catalog/package-view.ts';
@@ -69,15 +70,21 @@ async function totalPrice(
   _: unknown,
   context: ApiContext,
 ): Promise<{ readonly subTotal: Money; readonly total: Money } | null> {
-  const total = recurringTotal(subscription, await offersOf(subscription, context));
-  return total && { subTotal: total, total };
+  const { customers, clock } = context.services;
+  const [offers, owner] = await Promise.all([
+    offersOf(subscription, context),
+    customers.customer(subscription.customerId),
+  ]);
+  const invoice = recurringInvoice(subscription, offers, owner?.coupon ?? null, clock.now());
+  const { lineItems, subtotal, total } = invoice;
+  return lineItems.length === 0 ? null : { subTotal: subtotal, total };
 }
 
 async function offersOf({ planId, addons }: Subscription, { services }: ApiContext): Promise<Offers> {
   const names = [planId, ...addons.map(({ addonId }) => addonId)];
   const found = await Promise.all(names.map((name) => services.catalog.package(name)));
   const packages = new Map(found.map((item, at): [string, Package | undefined] => [names[at] ?? '', item]));
-  return { package: (refId) => packages.get(refId), product: () => undefined };
+  return { package: (refId) => packages.get(refId), product: () => undefined, coupon: () => undefined };
 }
 
 interface FutureUpdate {

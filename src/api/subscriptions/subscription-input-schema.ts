@@ -1,20 +1,5 @@
-export const subscriptionInputTypeDefs = /* GraphQL */ `
-  "Names one subscription."
-  input GetSubscriptionInput {
-    "The subscription's refId or UUID."
-    subscriptionId: String!
-  }
-
-  "Whose subscriptions."
-  input GetActiveSubscriptionsInput {
-    "The customer's refId."
-    customerId: String!
-    "Only those for this resource; without it, only those of the customer as a whole."
-    resourceId: String
-  }
-
-  "A subscription to provision."
-  input ProvisionSubscriptionInput {
+/** What a subscription can be asked for with, also in a preview of it. */
+export const provisionInputFields = /* GraphQL */ `
     "The customer's refId."
     customerId: String!
     "The plan's refId or UUID; it has to be published."
@@ -56,7 +41,50 @@ export const subscriptionInputTypeDefs = /* GraphQL */ `
     cancellationDate: DateTime
     "The caller's own data: a JSON object of at most 16 KiB."
     additionalMetaData: JSON
+  `;
+
+/** What can be changed of a subscription, also in an estimate of it. */
+export const updateInputFields = /* GraphQL */ `
+    "The subscription's refId or UUID."
+    subscriptionId: String!
+    "Another billing period, which starts anew."
+    billingPeriod: BillingPeriod
+    "All add-ons from now on, at most 100: one that is not listed goes. New ones come in their newest version."
+    addons: [SubscriptionAddonInput!]
+    "Units of the features that change."
+    billableFeatures: [BillableFeatureInput!]
+    "The units, where the plan has one charge by the unit."
+    unitQuantity: Int
+    "Another end of the trial. A later one takes a scheduled cancellation back."
+    trialEndDate: DateTime
+    "When it is to end; null takes a scheduled cancellation back."
+    cancellationDate: DateTime
+    """
+    When fewer units or add-ons, or a shorter billing period, take effect; as the product's customer journey says when
+    absent. Trials, and plans that are not paid, are changed at once.
+    """
+    scheduleStrategy: ScheduleStrategy
+    "The caller's own data: a JSON object of at most 16 KiB that replaces what was there; null clears it."
+    additionalMetaData: JSON
+  `;
+
+export const subscriptionInputTypeDefs = /* GraphQL */ `
+  "Names one subscription."
+  input GetSubscriptionInput {
+    "The subscription's refId or UUID."
+    subscriptionId: String!
   }
+
+  "Whose subscriptions."
+  input GetActiveSubscriptionsInput {
+    "The customer's refId."
+    customerId: String!
+    "Only those for this resource; without it, only those of the customer as a whole."
+    resourceId: String
+  }
+
+  "A subscription to provision."
+  input ProvisionSubscriptionInput {${provisionInputFields}}
 
   "An add-on, and how many of it."
   input SubscriptionAddonInput {
@@ -103,29 +131,7 @@ export const subscriptionInputTypeDefs = /* GraphQL */ `
   }
 
   "Changes of a subscription. Null means as much as absent, but where it is said."
-  input UpdateSubscriptionInput {
-    "The subscription's refId or UUID."
-    subscriptionId: String!
-    "Another billing period, which starts anew."
-    billingPeriod: BillingPeriod
-    "All add-ons from now on, at most 100: one that is not listed goes. New ones come in their newest version."
-    addons: [SubscriptionAddonInput!]
-    "Units of the features that change."
-    billableFeatures: [BillableFeatureInput!]
-    "The units, where the plan has one charge by the unit."
-    unitQuantity: Int
-    "Another end of the trial. A later one takes a scheduled cancellation back."
-    trialEndDate: DateTime
-    "When it is to end; null takes a scheduled cancellation back."
-    cancellationDate: DateTime
-    """
-    When fewer units or add-ons, or a shorter billing period, take effect; as the product's customer journey says when
-    absent. Trials, and plans that are not paid, are changed at once.
-    """
-    scheduleStrategy: ScheduleStrategy
-    "The caller's own data: a JSON object of at most 16 KiB that replaces what was there; null clears it."
-    additionalMetaData: JSON
-  }
+  input UpdateSubscriptionInput {${updateInputFields}}
 
   "A subscription to end."
   input SubscriptionCancellationInput {

@@ -8,6 +8,7 @@ import type {
   SubscriptionOutcome,
   SubscriptionPlace,
 } from '../../subscriptions/subscription-register.ts';
+import type { UpdateRequest } from '../../subscriptions/update.ts';
 import {
   accessStatuses,
   type Cancellation,
@@ -150,7 +151,7 @@ interface SelectionInput {
   readonly unitQuantity?: number | null;
 }
 
-interface ProvisionInput extends SelectionInput {
+export interface ProvisionInput extends SelectionInput {
   readonly customerId: string;
   readonly planId: string;
   readonly subscriptionId?: string | null;
@@ -195,7 +196,7 @@ async function provisionSubscription(
   };
 }
 
-interface UpdateInput extends SelectionInput, SubscriptionName {
+export interface UpdateInput extends SelectionInput, SubscriptionName {
   readonly trialEndDate?: number | null;
   readonly cancellationDate?: number | null;
   readonly scheduleStrategy?: ScheduleStrategy | null;
@@ -207,16 +208,9 @@ async function updateOneSubscription(
   { input }: Input<UpdateInput>,
   { services, audit }: ApiContext,
 ): Promise<Subscription> {
-  const { subscriptionId, trialEndDate, cancellationDate, scheduleStrategy, additionalMetaData } = input;
-  const request = {
-    ...selectionOf(input),
-    trialEndDate: trialEndDate ?? undefined,
-    cancellationDate,
-    scheduleStrategy: scheduleStrategy ?? null,
-    additionalMetaData: changedMetadata(additionalMetaData),
-  };
   const change = audit('updateOneSubscription');
-  return subscriptionOf(await services.subscriptions.update(subscriptionId, request, change));
+  const request = updateRequestOf(input);
+  return subscriptionOf(await services.subscriptions.update(input.subscriptionId, request, change));
 }
 
 interface CancellationInput extends SubscriptionName {
@@ -250,7 +244,7 @@ async function cancelSubscriptionUpdates(
   return subscriptionOf(await services.subscriptions.takeBackUpdates(input.subscriptionId, change));
 }
 
-function newSubscriptionOf(input: ProvisionInput): NewSubscription {
+export function newSubscriptionOf(input: ProvisionInput): NewSubscription {
   const { customerId, planId, trialOverrideConfiguration: override } = input;
   return {
     ...selectionOf(input),
@@ -272,6 +266,16 @@ function newSubscriptionOf(input: ProvisionInput): NewSubscription {
     billingCycleAnchor: input.billingCycleAnchor ?? 'UNCHANGED',
     cancellationDate: input.cancellationDate ?? null,
     additionalMetaData: metadataOf(input.additionalMetaData),
+  };
+}
+
+export function updateRequestOf({ additionalMetaData, ...input }: UpdateInput): UpdateRequest {
+  return {
+    ...selectionOf(input),
+    trialEndDate: input.trialEndDate ?? undefined,
+    cancellationDate: input.cancellationDate,
+    scheduleStrategy: input.scheduleStrategy ?? null,
+    additionalMetaData: changedMetadata(additionalMetaData),
   };
 }
 
