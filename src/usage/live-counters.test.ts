@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { aFeature, aMeasurement, anEvent, WorkerWorld } from '../aggregate/worker.fixture.ts';
 import type { Feature } from '../catalog/feature.ts';
 import type { AggregationFunction } from '../catalog/meter.ts';
+import { eventually } from '../queue/redis-queue.fixture.ts';
 import { createTestDatabase, type TestDatabase } from '../store/clickhouse-database.fixture.ts';
 import { LiveReader, recount } from './live-counters.fixture.ts';
 import type { UsageAsk } from './live-usage.ts';
@@ -96,5 +97,203 @@ describe('a counter', () => {
     expect(await reader.usage(asks)).toEqual(['7.5', '5.5']);
     await world.report([aMeasurement(customer, '1', { resourceId: 'r', updateBehavior: 'SET' })]);
     expect(await reader.usage(asks)).toEqual(['3', '1']);
+  });
+});
+
+describe('a counter that is made while flushes go on', () => {
+  /** A figure of ClickHouse that waits until it is let go. */
+  function heldTally() {
+    let release = (): void => {};
+    let asked = (): void => {};
+    const isAsked = new Promise<void>((resolve) => {
+      asked = resolve;
+    });
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const beforeTally = async (): Promise<void> => {
+      asked();
+      await released;
+    };
+    return { beforeTally, isAsked, release: () => release() };
+  }
+
+  it('has the flushes that ended before it was filled, each once', async () => {
+    const { world, customer, reader } = await aWorld();
+    const held = heldTally();
+    const slow = await LiveReader.open(world, database, { beforeTally: held.beforeTally });
+    const asks = [ask(customer, metered('SUM')), ask(customer, metered('MAX'), { resourceId: 'r' })];
+    await world.send([bytes(customer, '1', { resourceId: 'r' })]);
+    await world.settled();
+    const answer = slow.usage(asks);
+    await held.isAsked;
+    for (const amount of ['2', '4']) {
+      await world.send([bytes(customer, amount, { resourceId: 'r' })]);
+      await world.settled();
+    }
+    held.release();
+    expect(await answer).toEqual(['7', '4']);
+    expect(await reader.usage(asks)).toEqual(['7', '4']);
+    expect(reader.tallies).toBe(0);
+  });
+
+  it('is filled by one reader while others answer with the figure itself', async () => {
+    const { world, customer, reader } = await aWorld();
+    const held = heldTally();
+    const slow = await LiveReader.open(world, database, { beforeTally: held.beforeTally });
+    const asks = [ask(customer, metered('SUM'))];
+    await world.send([bytes(customer, '1')]);
+    await world.settled();
+    const answer = slow.usage(asks);
+    await held.isAsked;
+    await world.send([bytes(customer, '2')]);
+    await world.settled();
+    expect(await reader.usage(asks)).toEqual(['3']);
+    expect(reader.tallies).toBe(1);
+    held.release();
+    expect(await answer).toEqual(['3']);
+    expect(await reader.usage(asks)).toEqual(['3']);
+    expect(reader.tallies).toBe(1);
+  });
+
+  it('is dropped by what no part can carry, and the figure is still right for whoever asked', async () => {
+    const { world, customer, reader } = await aWorld();
+    const held = heldTally();
+    const slow = await LiveReader.open(world, database, { beforeTally: held.beforeTally });
+    const asks = [ask(customer, metered('UNIQUE'))];
+    const answer = slow.usage(asks);
+    await held.isAsked;
+    await world.send([bytes(customer, '1'), bytes(customer, '2')]);
+    await world.settled();
+    held.release();
+    // It was asked when nothing had been counted.
+    expect(await answer).toEqual(['0']);
+    expect(await slow.usage(asks)).toEqual(['2']);
+    expect(await reader.usage(asks)).toEqual(['2']);
+  });
+
+  it('asks ClickHouse once for all who ask at once', async () => {
+    const { world, customer, reader } = await aWorld();
+    await world.send([bytes(customer, '1')]);
+    await world.settled();
+    const asks = Array.from({ length: 200 }, () => ask(customer, metered('SUM')));
+    const answers = await Promise.all(asks.map((each) => reader.usage([each])));
+    expect(new Set(answers.flat())).toEqual(new Set(['1']));
+    expect(reader.tallies).toBe(1);
+  });
+});
+
+describe('live usage', () => {
+  it('is right without the worker, before anything was counted', async () => {
+    const world = await WorkerWorld.open(database);
+    const customer = `customer-${randomUUID()}`;
+    const reader = await LiveReader.open(world, database);
+    expect(await reader.usage([ask(customer, metered('COUNT'))])).toEqual(['0']);
+    expect(await reader.redis.exists(world.queue.keys.counterPrefix + customer)).toBe(0);
+  });
+
+  it('follows a limit that raw events cross, without asking ClickHouse', async () => {
+    const { world, customer, reader } = await aWorld();
+    const asks = [ask(customer, metered('COUNT'))];
+    await reader.usage(asks);
+    for (let call = 0; call < 5; call += 1) await world.send([bytes(customer, '1'), bytes(customer, '1')]);
+    await eventually('ten calls', async () => (await reader.usage(asks))[0] === '10');
+    expect(reader.tallies).toBe(1);
+  });
+
+  it('goes over to the next period, to another meter, and back', async () => {
+    const { world, customer, reader } = await aWorld();
+    const next = { start: period.end, end: period.end + 1_000, anchor: period.anchor };
+    const asks = [
+      ask(customer, metered('SUM')),
+      ask(customer, metered('SUM'), { period: next }),
+      ask(customer, metered('SUM', 'other')),
+      ask(customer, metered('SUM')),
+    ];
+    for (const amount of ['1', '0.5']) {
+      await world.send([
+        bytes(customer, amount),
+        bytes(customer, amount, { timestamp: next.start }),
+        bytes(customer, '7', { eventName: 'other' }),
+      ]);
+      await world.settled();
+      const expected = await recount(database, asks);
+      for (const [index, each] of asks.entries()) {
+        expect(await reader.usage([each])).toEqual([expected[index]]);
+      }
+      expect(await reader.usage(asks)).toEqual(expected);
+    }
+  });
+
+  it('adds a long row of parts up, and stores the sum', async () => {
+    const { world, customer, reader } = await aWorld();
+    const asks = [ask(customer, metered('SUM'))];
+    await reader.usage(asks);
+    const key = world.queue.keys.counterPrefix + customer;
+    const counter = async (): Promise<string> => (await reader.redis.hvals(key))[0] ?? '';
+    for (let flush = 0; flush < 34; flush += 1) {
+      await world.send([bytes(customer, '0.1')]);
+      await world.settled();
+    }
+    expect((await counter()).split(' ')).toHaveLength(5 + 34);
+    expect(await reader.usage(asks)).toEqual(['3.4']);
+    await eventually('the sum', async () => (await counter()).endsWith(' 3.4:34'));
+    await world.send([bytes(customer, '0.1')]);
+    await world.settled();
+    expect(await reader.usage(asks)).toEqual(['3.5']);
+    expect(reader.tallies).toBe(1);
+  });
+
+  it('keeps within its bounds and stays right beyond them', async () => {
+    const { world, reader } = await aWorld();
+    const limits = { customersMax: 2, countersMax: 2, subjectsMax: 4 };
+    const bounded = await LiveReader.open(world, database, { limits });
+    const customers = Array.from({ length: 4 }, () => `customer-${randomUUID()}`);
+    const features = functions.map((name) => metered(name));
+    const asks = customers.flatMap((customer) => features.map((feature) => ask(customer, feature)));
+    await world.send(customers.flatMap((customer) => [bytes(customer, '2'), bytes(customer, '3')]));
+    await world.settled();
+    for (let round = 0; round < 2; round += 1) {
+      expect(await bounded.usage(asks)).toEqual(await recount(database, asks));
+      await world.send(customers.map((customer) => bytes(customer, '5')));
+      await world.settled();
+    }
+    const { counterCustomers, counterPrefix, counterSubjects } = world.queue.keys;
+    expect(await reader.redis.zcard(counterCustomers)).toBe(2);
+    expect(await reader.redis.exists(...customers.map((customer) => counterPrefix + customer))).toBe(2);
+    const counts = await Promise.all(
+      customers.map((customer) => reader.redis.hlen(counterPrefix + customer)),
+    );
+    expect(Math.max(...counts)).toBeLessThanOrEqual(limits.countersMax);
+    expect(await reader.redis.hlen(counterSubjects)).toBeLessThanOrEqual(limits.subjectsMax);
+  });
+
+  it('gives up all counters when Redis has lost its newest writes', async () => {
+    const { world, customer, worker, reader } = await aWorld();
+    const { flush, counterPrefix } = world.queue.keys;
+    const asks = [ask(customer, metered('SUM'))];
+    await reader.usage(asks);
+    await world.send([bytes(customer, '1')]);
+    await world.settled();
+    const [counted, counters] = [
+      await reader.redis.hget(flush, 'counted'),
+      await reader.redis.hgetall(counterPrefix + customer),
+    ];
+    const loseNewest = async (): Promise<void> => {
+      await reader.redis.hset(flush, 'counted', counted ?? '');
+      await reader.redis.hset(counterPrefix + customer, counters);
+    };
+    await world.send([bytes(customer, '2')]);
+    await world.settled();
+    await loseNewest();
+    // The worker lives, and finds at its next flush that one before it is missing.
+    await world.send([bytes(customer, '4', { eventName: 'other' })]);
+    await world.settled();
+    expect(await reader.usage(asks)).toEqual(['3']);
+    // A new worker finds that ClickHouse knows a newer flush.
+    await worker.stop();
+    await loseNewest();
+    await world.startedWorker();
+    expect(await reader.usage(asks)).toEqual(['3']);
   });
 });
