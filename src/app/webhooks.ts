@@ -60,6 +60,7 @@ export async function makeWebhooks(
   return {
     listener,
     start: () => {
+      letterDelivery.start();
       for (const worker of workers) worker.start();
     },
   };

@@ -248,6 +248,7 @@ function deliverTo(url: string | undefined, key = seal, attempts = 10): void {
   });
   const report = (): void => undefined;
   const worker = new BullmqWebhookWorker({ redis, namespace, name, delivery, report, retryMs: 5, attempts });
+  delivery.start();
   worker.start();
   onTestFinished(async () => {
     await worker.stop();

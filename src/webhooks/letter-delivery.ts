@@ -34,8 +34,11 @@ export class LetterDelivery implements WebhookDelivery<LetterPointer> {
   constructor(options: LetterDeliveryOptions) {
     this.#options = options;
     this.#forgetting = new PacedTask(options.forget, options.forgetPauseMs ?? 60_000);
+  }
+
+  start(): void {
     // What a process before this one erased and had no time to have forgotten.
-    if (options.endpoint !== undefined) this.#forgetting.request();
+    if (this.#options.endpoint !== undefined) this.#forgetting.request();
   }
 
   async deliver({ id, data }: QueuedWebhook<LetterPointer>): Promise<string | undefined> {

@@ -1,0 +1,95 @@
+/** Webhooks of a whole installation: what is told, and that billing information is in no byte of it afterwards. */
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it, onTestFinished } from 'vitest';
+import { isSignedWith, startReceiver } from '../src/webhooks/receiver.fixture.ts';
+import { eventually, Installation } from './installation.ts';
+
+const secrets = ['Vogsphere-7Q', 'Magrathea Allé 42', 'pm_heart_of_gold', 'DK-99887766', 'Trillian+45'];
+const [city, addressLine1, paymentMethodId, value, note] = secrets;
+const billingInformation = {
+  billingAddress: { country: 'DK', city, addressLine1, postalCode: '8000' },
+  shippingAddress: null,
+  taxIds: [{ type: 'eu_vat', value }],
+  paymentMethodId,
+  currency: 'dkk',
+  metadata: { note },
+};
+const provision =
+  'mutation ($input: ProvisionCustomerInput!) { provisionCustomer(input: $input) { customer { id } } }';
+const update = 'mutation ($input: UpdateCustomerInput!) { updateOneCustomer(input: $input) { id } }';
+
+it('passes billing information on through a kill -9 of everything, and keeps nothing of it', async () => {
+  const [events, billing] = [await startReceiver(), await startReceiver()];
+  billing.answerAlways(503);
+  const tollgate = await Installation.create({
+    WEBHOOK_URL: events.url,
+    BILLING_WEBHOOK_URL: billing.url,
+    LOG_LEVEL: 'trace',
+  });
+  onTestFinished(() => tollgate.remove());
+  await tollgate.start();
+  await tollgate.data(provision, { input: { customerId: 'acme', name: 'Acme', billingInformation } });
+  await eventually(() => billing.received.length > 0, 'the first attempt');
+  expect(holders(tollgate)).toEqual([]);
+
+  await tollgate.killAll();
+  await tollgate.start();
+  const partial = await tollgate.graphql(update, {
+    input: { customerId: 'acme', billingInformation: { paymentMethodId } },
+  });
+  expect(partial.errors[0]).toMatchObject({ extensions: { code: 'VALIDATION_ERROR' } });
+  billing.answerAlways(204);
+  await tollgate.data(update, { input: { customerId: 'acme', billingInformation } });
+  const delivered = async (): Promise<boolean> =>
+    (await outcomes(tollgate, 'billing-webhooks', 'waiting')) === 0 &&
+    (await outcomes(tollgate, 'billing-webhooks', 'delivered')) > 0;
+  await eventually(delivered, 'the billing information to be passed on');
+
+  const secret = readFileSync(join(tollgate.folder, 'data', 'webhook-secret'), 'utf8').trim();
+  for (const name of ['webhook-secret', 'secrets-key']) {
+    expect(statSync(join(tollgate.folder, 'data', name)).mode & 0o777).toBe(0o600);
+  }
+  const last = billing.received.at(-1);
+  expect(last && isSignedWith(secret, last)).toBe(true);
+  expect(last?.json).toMatchObject({ customerId: 'acme', billingInformation: { paymentMethodId } });
+  await eventually(() => events.received.length > 0, 'the life-cycle event');
+  expect(events.received[0]?.json).toMatchObject({ type: 'customer.created', customer: { name: 'Acme' } });
+  expect(holders(tollgate)).toEqual([]);
+  await tollgate.stop();
+  expect(holders(tollgate)).toEqual([]);
+});
+
+/** The files that hold one of the secrets, and `output` where the logs do. */
+function holders({ folder, output }: Installation): readonly string[] {
+  const forms = secrets.flatMap((text) => [
+    text,
+    JSON.stringify(text).slice(1, -1),
+    ...[0, 1, 2].map((skip) => Buffer.from(text).subarray(skip).toString('base64').slice(0, -4)),
+  ]);
+  const holds = (content: Buffer): boolean => forms.some((form) => content.includes(form));
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name));
+  return [
+    ...files.filter((path) => holds(contentOf(path))),
+    ...(holds(Buffer.from(output)) ? ['output'] : []),
+  ];
+}
+
+/** A file may be gone since it was listed. */
+function contentOf(path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch {
+    return Buffer.alloc(0);
+  }
+}
+
+async function outcomes(tollgate: Installation, queue: string, state: string): Promise<number> {
+  const text = await (await fetch(`${tollgate.apiUrl}/metrics`)).text();
+  const line = text
+    .split('\n')
+    .find((item) => item.includes(`queue="${queue}"`) && item.includes(`state="${state}"`));
+  return Number(line?.slice(line.lastIndexOf(' ') + 1));
+}
