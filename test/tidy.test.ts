@@ -29,9 +29,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   corrections: ['metering', 'records', 'store', 'usage'],
   // The flush store's port belongs to the worker that it serves, the change log's to the records.
   store: ['aggregate', 'catalog', 'metering', 'records'],
-  ingest: ['http', 'metering'],
+  ingest: ['entitlements', 'http', 'metering'],
   aggregate: ['catalog', 'customers', 'metering', 'queue'],
-  api: ['catalog', 'corrections', 'customers', 'http', 'metering', 'queue', 'records', 'subscriptions', 'usage', 'webhooks'],
+  api: ['catalog', 'corrections', 'customers', 'entitlements', 'http', 'metering', 'queue', 'records', 'subscriptions', 'usage', 'webhooks'],
   embedded: [],
   // The composition root.
   app: [
@@ -40,6 +40,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'catalog',
     'customers',
     'embedded',
+    'entitlements',
     'http',
     'ingest',
     'queue',

@@ -5,6 +5,8 @@ import { RecordCatalog } from '../catalog/record-catalog.ts';
 import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { ManualClock } from '../clock.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
+import { LiveChecks } from '../entitlements/live-checks.ts';
+import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
 import type { ChangeEntry } from '../records/change-log.ts';
 import { recordKeys } from '../records/record-keys.ts';
 import type { RecordStore } from '../records/record-store.ts';
@@ -187,18 +189,22 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
   const letterSeal = new LetterSeal('a key for tests');
   const [intake, usage, clock] = [new MemoryIntake(), new MemoryUsageReader(), new ManualClock(startOfTests)];
   const liveUsage = new MemoryLiveUsage();
+  const features = new RecordFeatureCatalog(records);
+  const entitlements = new RecordEntitlements({ records, catalog, features, clock });
+  const checks = new LiveChecks({ entitlements, usage: liveUsage, clock });
   const logged: unknown[] = [];
   const server = createApiServer({
     services: {
       records,
       catalog,
-      features: new RecordFeatureCatalog(records),
+      features,
       customers: new RecordCustomerDirectory(records),
       subscriptions: new RecordSubscriptionRegister({ records, catalog, clock }),
       previews: new RecordSubscriptionPreviews({ records, catalog, clock }),
       intake,
       usage,
       liveUsage,
+      checks,
       clock,
       letterSeal,
     },

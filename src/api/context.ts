@@ -2,6 +2,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { FeatureCatalog } from '../catalog/feature.ts';
 import type { Clock } from '../clock.ts';
 import type { CustomerRegister } from '../customers/customer.ts';
+import type { LiveChecks } from '../entitlements/live-checks.ts';
 import type { Audit, RecordStore } from '../records/record-store.ts';
 import type { SubscriptionPreviews } from '../subscriptions/subscription-preview.ts';
 import type { SubscriptionRegister } from '../subscriptions/subscription-register.ts';
@@ -21,6 +22,7 @@ export interface ApiServices {
   readonly intake: Intake;
   readonly usage: UsageReader;
   readonly liveUsage: LiveUsage;
+  readonly checks: Pick<LiveChecks, 'all' | 'check'>;
   readonly clock: Clock;
   /** Seals billing information for the integration; undefined: nobody is to learn it, and it is dropped. */
   readonly letterSeal: LetterSeal | undefined;

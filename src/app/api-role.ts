@@ -6,6 +6,8 @@ import { RecordCatalog } from '../catalog/record-catalog.ts';
 import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { systemClock } from '../clock.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
+import { LiveChecks } from '../entitlements/live-checks.ts';
+import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
 import { RecordSubscriptionPreviews } from '../subscriptions/record-subscription-previews.ts';
@@ -29,6 +31,8 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   const records = new RedisRecordStore(edge, namespace);
   const catalog = new RecordCatalog(records);
   const features = new RecordFeatureCatalog(records);
+  const entitlements = new RecordEntitlements({ records, catalog, features, clock: systemClock });
+  const liveUsage = makeLiveUsage(engines, edge);
   const server = createApiServer({
     services: {
       records,
@@ -39,7 +43,8 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
       previews: new RecordSubscriptionPreviews({ records, catalog, clock: systemClock }),
       intake: makeIntake(engines, edge, registry),
       usage: new ClickhouseUsageReader(clickhouse, features),
-      liveUsage: makeLiveUsage(engines, edge),
+      liveUsage,
+      checks: new LiveChecks({ entitlements, usage: liveUsage, clock: systemClock }),
       clock: systemClock,
       letterSeal: config.billingWebhookUrl === undefined ? undefined : await letterSeal(config),
     },

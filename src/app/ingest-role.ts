@@ -1,23 +1,43 @@
 import { watchBooks } from '../books-metrics.ts';
+import { RecordCatalog } from '../catalog/record-catalog.ts';
+import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { watchOutbox } from '../records/outbox-metrics.ts';
 import { RedisOutbox } from '../records/redis-outbox.ts';
+import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { systemClock } from '../clock.ts';
+import { LiveChecks } from '../entitlements/live-checks.ts';
+import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
+import { entitlementRoutes } from '../ingest/entitlement-routes.ts';
 import { createIngestServer } from '../ingest/ingest-server.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
 import { makeRegistry } from '../telemetry.ts';
 import { watchCounters } from '../usage/counter-metrics.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { type Engines, namespace } from './engines.ts';
-import { apiKeys, makeIntake, readiness, serve } from './front-door.ts';
+import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
 import type { RunningRole } from './running-role.ts';
 
 export async function startIngest(engines: Engines): Promise<RunningRole> {
   const { config, log } = engines;
   const registry = makeRegistry('ingest');
   const edge = engines.redis('edge');
+  const keys = await apiKeys(config);
+  const records = new RedisRecordStore(edge, namespace);
+  const entitlements = new RecordEntitlements({
+    records,
+    catalog: new RecordCatalog(records),
+    features: new RecordFeatureCatalog(records),
+    clock: systemClock,
+  });
+  const checks = new LiveChecks({
+    entitlements,
+    usage: makeLiveUsage(engines, edge),
+    clock: systemClock,
+  });
   const server = createIngestServer({
     intake: makeIntake(engines, edge, registry),
-    keys: await apiKeys(config),
+    keys,
+    moreRoutes: entitlementRoutes({ checks, keys, log }),
     clock: systemClock,
     registry,
     log,

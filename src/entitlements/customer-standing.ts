@@ -46,6 +46,8 @@ export interface SettledCustomer {
 
 /** Entitlements with what a check needs to know beside them. */
 export interface CustomerStanding extends CustomerEntitlements {
+  /** By refId or id, as it was then. */
+  readonly feature: FeatureIndex;
   of(featureId: string, resourceId: string | null): GrantedEntitlement | Denial;
   all(resourceId: string | null): readonly GrantedEntitlement[] | Denial;
 }
@@ -82,6 +84,7 @@ export function customerStanding(
   now: number,
 ): CustomerStanding {
   return {
+    feature: features,
     of(featureId, resourceId) {
       const barred = barOf(customer);
       if (barred !== undefined || customer === undefined) return barred ?? notFound;

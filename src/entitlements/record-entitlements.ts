@@ -4,7 +4,7 @@ import type { Feature, FeatureCatalog } from '../catalog/feature.ts';
 import type { Clock } from '../clock.ts';
 import { RecordsOverloadedError, type RecordStore } from '../records/record-store.ts';
 import { BoundedCache } from './bounded-cache.ts';
-import { CatalogView } from './catalog-view.ts';
+import { CatalogView } from './record-catalog-view.ts';
 import {
   customerStanding,
   type CustomerStanding,
@@ -13,7 +13,7 @@ import {
   type SettledCustomer,
   settledCustomer,
 } from './customer-standing.ts';
-import { readCustomerStates, tellingRefs } from './customer-state-records.ts';
+import { readCustomerStates, tellingRefs } from './record-customer-states.ts';
 import type { EntitlementSource } from './entitlement.ts';
 
 export interface RecordEntitlementsOptions {

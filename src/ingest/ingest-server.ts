@@ -31,6 +31,8 @@ export interface IngestServerOptions {
   readonly registry: Registry;
   readonly log: Pick<Logger, 'error'>;
   readonly checks: HealthOptions['checks'];
+  /** What the port offers beside reporting. */
+  readonly moreRoutes?: readonly Route[];
   readonly limits?: Pick<
     HttpServerOptions,
     'bodyBytesMax' | 'bodyBytesInHandMax' | 'requestsInHandMax' | 'drainMs'
@@ -38,12 +40,12 @@ export interface IngestServerOptions {
 }
 
 export function createIngestServer(options: IngestServerOptions): HttpServer {
-  const { registry, log, checks, limits } = options;
+  const { registry, log, checks, limits, moreRoutes = [] } = options;
   const metrics = new HttpMetrics(registry);
   const server = createHttpServer({
     bodyBytesMax: factLimits.bodyBytesMax,
     ...limits,
-    routes: [...ingestRoutes(options), ...healthRoutes({ checks, registry })],
+    routes: [...ingestRoutes(options), ...moreRoutes, ...healthRoutes({ checks, registry })],
     log,
     onAnswered: metrics.record,
   });

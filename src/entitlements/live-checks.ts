@@ -1,0 +1,198 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Feature } from '../catalog/feature.ts';
+import type { Price } from '../catalog/price.ts';
+import type { Clock } from '../clock.ts';
+import { type Quantity, zeroQuantity } from '../quantity.ts';
+import type { LiveFigure, LiveUsage, UsageAsk } from '../usage/live-usage.ts';
+import { transformUnits } from '../usage/unit-transformation.ts';
+import {
+  checkEntitlement,
+  type EntitlementCheck,
+  isMeteredFeature,
+  type KnownUsage,
+  type RequestedAccess,
+} from './check-entitlement.ts';
+import type { CustomerStanding } from './customer-standing.ts';
+import type { GrantedEntitlement, SpendLimit } from './effective-entitlement.ts';
+import type { Denial } from './entitlement.ts';
+import { areBudgetsSpent } from './spending.ts';
+
+/** Names are refIds; a feature may be named by its id, too. */
+export interface EntitlementQuestion extends RequestedAccess {
+  readonly customerId: string;
+  readonly featureId: string;
+  readonly resourceId: string | null;
+}
+
+export interface EntitlementsQuestion {
+  readonly customerId: string;
+  readonly resourceId: string | null;
+}
+
+/** Where the customers' entitlements come from; see `RecordEntitlements`. */
+export interface StandingSource {
+  entitlements(customerIds: readonly string[]): Promise<ReadonlyMap<string, CustomerStanding>>;
+  remembered(customerId: string): CustomerStanding | undefined;
+}
+
+export interface LiveChecksOptions {
+  readonly entitlements: StandingSource;
+  readonly usage: LiveUsage;
+  readonly clock: Clock;
+}
+
+/**
+ * What a customer may do now: entitlements and usage put together. Usage is asked for by what is remembered of the
+ * entitlement while that is looked up: so a check waits for one round trip to Redis, not for two, and for a second
+ * one only when something had changed.
+ */
+export class LiveChecks {
+  readonly #entitlements: StandingSource;
+  readonly #usage: LiveUsage;
+  readonly #clock: Clock;
+
+  constructor({ entitlements, usage, clock }: LiveChecksOptions) {
+    this.#entitlements = entitlements;
+    this.#usage = usage;
+    this.#clock = clock;
+  }
+
+  async check(question: EntitlementQuestion): Promise<EntitlementCheck> {
+    const { customerId, featureId, resourceId } = question;
+    const [checked] = await this.#answer(question, (standing) => [
+      { featureId, entitlement: standing.of(featureId, resourceId), requested: question },
+    ]);
+    if (checked === undefined) throw new Error(`a check of the customer ${customerId} was not answered`);
+    return checked;
+  }
+
+  /** Every feature that the customer is entitled to, by refId; a denial when there can be none. */
+  async all(question: EntitlementsQuestion): Promise<readonly EntitlementCheck[] | Denial> {
+    let denial: Denial | undefined;
+    const checks = await this.#answer(question, (standing) => {
+      const entitlements = standing.all(question.resourceId);
+      denial = 'deniedReason' in entitlements ? entitlements : undefined;
+      if ('deniedReason' in entitlements) return [];
+      return entitlements.map((entitlement) => {
+        return { featureId: entitlement.featureId, entitlement, requested: nothingRequested };
+      });
+    });
+    return denial ?? checks;
+  }
+
+  /** `select`, which is asked about what is remembered and then about what is, says what is to be checked. */
+  async #answer(
+    { customerId }: EntitlementsQuestion,
+    select: (standing: CustomerStanding) => readonly Selected[],
+  ): Promise<readonly EntitlementCheck[]> {
+    const remembered = this.#entitlements.remembered(customerId);
+    const guessed = remembered === undefined ? [] : asksOf(customerId, remembered, select(remembered));
+    const [standings, early] = await Promise.all([
+      this.#entitlements.entitlements([customerId]),
+      this.#figures(guessed),
+    ]);
+    const standing = standings.get(customerId);
+    if (standing === undefined) throw new Error('the entitlements of a customer were not answered');
+    const selected = select(standing);
+    const asks = asksOf(customerId, standing, selected);
+    const figures = isDeepStrictEqual(asks, guessed) ? early : await this.#figures(asks);
+    const usage = new FigureTable(asks, figures, this.#clock.now());
+    return selected.map(({ featureId, entitlement, requested }) => {
+      const feature = standing.feature(featureId);
+      const known = usage.of(customerId, standing, feature, entitlement);
+      return checkEntitlement(featureId, feature, entitlement, known, requested);
+    });
+  }
+
+  async #figures(asks: readonly UsageAsk[]): Promise<readonly LiveFigure[]> {
+    return asks.length === 0 ? [] : this.#usage.current(asks);
+  }
+}
+
+const nothingRequested: RequestedAccess = { requestedUsage: null, requestedValues: null };
+
+interface Selected {
+  readonly featureId: string;
+  readonly entitlement: GrantedEntitlement | Denial;
+  readonly requested: RequestedAccess;
+}
+
+/** Each once, though several entitlements may need it. */
+function asksOf(
+  customerId: string,
+  standing: CustomerStanding,
+  selected: readonly Selected[],
+): readonly UsageAsk[] {
+  const asks = new Map<string, UsageAsk>();
+  for (const { entitlement } of selected) {
+    if ('deniedReason' in entitlement) continue;
+    const needed = [
+      usageAsk(customerId, standing.feature(entitlement.featureId), entitlement),
+      ...entitlement.budgets.flatMap((budget) =>
+        budget.prices.map((price) => spendAsk(customerId, standing, budget, price)),
+      ),
+    ];
+    for (const ask of needed) if (ask !== undefined) asks.set(nameOf(ask), ask);
+  }
+  return [...asks.values()];
+}
+
+function usageAsk(
+  customerId: string,
+  feature: Feature | undefined,
+  { usageResourceId, usagePeriod }: GrantedEntitlement,
+): UsageAsk | undefined {
+  if (feature === undefined || !isMeteredFeature(feature)) return undefined;
+  return { customerId, feature, resourceId: usageResourceId, period: usagePeriod };
+}
+
+function spendAsk(
+  customerId: string,
+  standing: CustomerStanding,
+  { resourceId, period }: SpendLimit,
+  { featureId }: Price,
+): UsageAsk | undefined {
+  const feature = featureId === null ? undefined : standing.feature(featureId);
+  return feature === undefined ? undefined : { customerId, feature, resourceId, period };
+}
+
+function nameOf({ feature, resourceId, period }: UsageAsk): string {
+  return JSON.stringify([feature.refId, resourceId, period?.start, period?.end]);
+}
+
+/** Figures by what they were asked for, in the units in which usage is limited and charged. */
+class FigureTable {
+  readonly #figures: ReadonlyMap<string, LiveFigure>;
+  readonly #now: number;
+
+  constructor(asks: readonly UsageAsk[], figures: readonly LiveFigure[], now: number) {
+    this.#figures = new Map(
+      asks.map((ask, at) => [nameOf(ask), figures[at] ?? { usage: zeroQuantity, asOf: now }]),
+    );
+    this.#now = now;
+  }
+
+  of(
+    customerId: string,
+    standing: CustomerStanding,
+    feature: Feature | undefined,
+    entitlement: GrantedEntitlement | Denial,
+  ): KnownUsage {
+    if ('deniedReason' in entitlement) {
+      return { currentUsage: zeroQuantity, isBudgetSpent: false, asOf: this.#now };
+    }
+    const ask = usageAsk(customerId, feature, entitlement);
+    const isBudgetSpent = areBudgetsSpent(entitlement.budgets, (budget, price) =>
+      this.#usageOf(spendAsk(customerId, standing, budget, price)),
+    );
+    const figure = ask === undefined ? undefined : this.#figures.get(nameOf(ask));
+    return { currentUsage: this.#usageOf(ask), isBudgetSpent, asOf: figure?.asOf ?? this.#now };
+  }
+
+  #usageOf(ask: UsageAsk | undefined): Quantity {
+    const figure = ask === undefined ? undefined : this.#figures.get(nameOf(ask));
+    return figure === undefined || ask === undefined
+      ? zeroQuantity
+      : transformUnits(figure.usage, ask.feature.unitTransformation);
+  }
+}
