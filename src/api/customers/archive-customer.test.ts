@@ -14,6 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => api.stop());
 
+const unarchive = 'mutation ($input: UnarchiveCustomerInput!) { unarchiveCustomer(input: $input) { refId } }';
 const archive =
   'mutation ($input: ArchiveCustomerInput!) { archiveCustomer(input: $input) { refId name email } }';
 
@@ -32,16 +33,57 @@ describe('archiving a customer', () => {
     const input = { customerId: 'leaving', cancelSubscriptions: true };
     const archived = { archiveCustomer: { refId: 'leaving', name: null, email: null } };
     expect(dataOf(await api.ask(archive, { input }))).toEqual(archived);
-    expect(await statusOf(subscriptionId)).toBe('CANCELED');
+    expect(await statusOf(subscriptionId)).toBe('SUBSCRIPTION_NOT_FOUND');
     expect(await isKnown('leaving')).toBe(false);
     expect(dataOf(await api.ask(archive, { input }))).toEqual(archived);
+    dataOf(await api.ask(unarchive, { input: { customerId: 'leaving' } }));
+    expect(await subscriptionsOf('leaving')).toEqual([
+      { refId: subscriptionId, status: 'CANCELED', cancelReason: 'CustomerArchived' },
+    ]);
   });
 
-  it('takes no notice of free subscriptions', async () => {
-    const subscriptionId = await subscribed('trying', 'free');
-    dataOf(await api.ask(archive, { input: { customerId: 'trying' } }));
-    expect(await statusOf(subscriptionId)).toBe('ACTIVE');
-    expect(await isKnown('trying')).toBe(false);
+  it('hides subscriptions that do not bill, and those that have ended, from every list and by every name', async () => {
+    const ended = await subscribed('hiding', 'pro');
+    api.clock.advance(1);
+    const free = await subscribed('hiding', 'free');
+    const { id } = (await subscription(free)) as { readonly id: string };
+    const before = await totalOf('free');
+    dataOf(await api.ask(archive, { input: { customerId: 'hiding' } }));
+    expect(await Promise.all([free, ended, id].map(statusOf))).toEqual([
+      'SUBSCRIPTION_NOT_FOUND',
+      'SUBSCRIPTION_NOT_FOUND',
+      'SUBSCRIPTION_NOT_FOUND',
+    ]);
+    expect(await subscriptionsOf('hiding')).toEqual([]);
+    expect(await totalOf('free')).toBe(before - 1);
+    const update = `mutation { updateOneSubscription(input: { subscriptionId: "${free}", additionalMetaData: {} }) {
+      refId } }`;
+    expect(codesOf(await api.ask(update))).toEqual(['SUBSCRIPTION_NOT_FOUND']);
+    const again = { input: { customerId: 'hiding', planId: 'free' } };
+    expect(codesOf(await api.ask(subscribe, again))).toEqual(['CUSTOMER_NOT_FOUND']);
+    const active = '{ getActiveSubscriptions(input: { customerId: "hiding" }) { refId } }';
+    expect(codesOf(await api.ask(active))).toEqual(['CUSTOMER_NOT_FOUND']);
+
+    dataOf(await api.ask(unarchive, { input: { customerId: 'hiding' } }));
+    expect(await subscriptionsOf('hiding')).toEqual([
+      { refId: ended, status: 'CANCELED', cancelReason: 'UPGRADE_OR_DOWNGRADE' },
+      { refId: free, status: 'ACTIVE', cancelReason: null },
+    ]);
+    expect(await totalOf('free')).toBe(before);
+    expect(dataOf(await api.ask(active))).toEqual({ getActiveSubscriptions: [{ refId: free }] });
+  });
+
+  it('lets time catch up with them when it brings them back', async () => {
+    const free = await subscribed('pausing', 'free');
+    const end = new Date(api.clock.now() + 86_400_000).toISOString();
+    const date = `mutation { updateOneSubscription(input: { subscriptionId: "${free}", cancellationDate: "${end}" }) {
+      refId } }`;
+    dataOf(await api.ask(date));
+    dataOf(await api.ask(archive, { input: { customerId: 'pausing' } }));
+    api.clock.advance(2 * 86_400_000);
+    expect(await statusOf(free)).toBe('SUBSCRIPTION_NOT_FOUND');
+    dataOf(await api.ask(unarchive, { input: { customerId: 'pausing' } }));
+    expect(await subscription(free)).toMatchObject({ status: 'CANCELED', effectiveEndDate: end });
   });
 
   it('leaves no paid subscription behind that is made at the same moment', async () => {
@@ -83,9 +125,34 @@ async function subscribed(customerId: string, planId: string): Promise<string> {
     .provisionSubscription.subscription.subscriptionId;
 }
 
-async function statusOf(subscriptionId: string): Promise<string> {
-  const query = `{ getSubscription(input: { subscriptionId: "${subscriptionId}" }) { status } }`;
-  return (dataOf(await api.ask(query)) as { getSubscription: { status: string } }).getSubscription.status;
+/** Its status, or why it is not answered. */
+async function statusOf(subscriptionId: string): Promise<unknown> {
+  const answer = await api.ask(
+    `{ getSubscription(input: { subscriptionId: "${subscriptionId}" }) { status } }`,
+  );
+  if (answer.errors.length > 0) return codesOf(answer)[0];
+  return (dataOf(answer) as { getSubscription: { status: string } }).getSubscription.status;
+}
+
+async function subscription(subscriptionId: string): Promise<unknown> {
+  const query = `{ getSubscription(input: { subscriptionId: "${subscriptionId}" }) { id status effectiveEndDate } }`;
+  return dataOf(await api.ask(query))['getSubscription'];
+}
+
+async function subscriptionsOf(customerId: string): Promise<readonly unknown[]> {
+  const query = `{ subscriptions(filter: { customerId: { eq: "${customerId}" } }) { totalCount
+    edges { node { refId status cancelReason } } } }`;
+  const { totalCount, edges } = dataOf(await api.ask(query))['subscriptions'] as {
+    readonly totalCount: number;
+    readonly edges: readonly { readonly node: unknown }[];
+  };
+  expect(totalCount).toBe(edges.length);
+  return edges.map(({ node }) => node);
+}
+
+async function totalOf(planId: string): Promise<number> {
+  const query = `{ subscriptions(filter: { planId: { eq: "${planId}" } }) { totalCount } }`;
+  return (dataOf(await api.ask(query)) as { subscriptions: { totalCount: number } }).subscriptions.totalCount;
 }
 
 async function isKnown(customerId: string): Promise<boolean> {

@@ -1,3 +1,5 @@
+import { termsInputFields } from './subscription-terms-schema.ts';
+
 /** What a subscription can be asked for with, also in a preview of it. */
 export const provisionInputFields = /* GraphQL */ `
     "The customer's refId."
@@ -41,7 +43,7 @@ export const provisionInputFields = /* GraphQL */ `
     cancellationDate: DateTime
     "The caller's own data: a JSON object of at most 16 KiB."
     additionalMetaData: JSON
-  `;
+  ${termsInputFields}`;
 
 /** What can be changed of a subscription, also in an estimate of it. */
 export const updateInputFields = /* GraphQL */ `
@@ -66,7 +68,7 @@ export const updateInputFields = /* GraphQL */ `
     scheduleStrategy: ScheduleStrategy
     "The caller's own data: a JSON object of at most 16 KiB that replaces what was there; null clears it."
     additionalMetaData: JSON
-  `;
+  ${termsInputFields}`;
 
 export const subscriptionInputTypeDefs = /* GraphQL */ `
   "Names one subscription."
@@ -153,6 +155,30 @@ export const subscriptionInputTypeDefs = /* GraphQL */ `
     DEFAULT
     "Nothing: access ends."
     REVOKE_ENTITLEMENTS
+  }
+
+  "A subscription to move to the latest versions."
+  input SubscriptionMigrationInput {
+    "The subscription's refId or UUID."
+    subscriptionId: String!
+    "When. Trials, and what has no billing period or has not started, move at once."
+    subscriptionMigrationTime: SubscriptionMigrationTime = IMMEDIATE
+  }
+
+  "When a subscription moves to the latest versions."
+  enum SubscriptionMigrationTime {
+    "At once. What is charged in advance is charged and credited by the second until the billing period ends."
+    IMMEDIATE
+    "At the end of the billing period, to the versions that are the latest then."
+    END_OF_BILLING_PERIOD
+  }
+
+  "A subscription to move to another resource."
+  input TransferSubscriptionToResourceInput {
+    "The subscription's refId or UUID."
+    subscriptionId: String!
+    "The resource that it is for from now on: 1 to 255 characters, as in \`subscriptionId\`."
+    destinationResourceId: String!
   }
 
   "Names the subscription whose updates are taken back."

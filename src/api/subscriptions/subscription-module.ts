@@ -1,6 +1,7 @@
 import type { PricingType, TrialEndBehavior } from '../../catalog/package.ts';
 import type { BillingPeriod } from '../../catalog/price.ts';
 import type { SubscriptionCancellationTime } from '../../catalog/product.ts';
+import type { MigrationTime } from '../../subscriptions/migrate.ts';
 import type { ScheduleStrategy } from '../../subscriptions/schedule.ts';
 import type { SelectionRequest } from '../../subscriptions/selection.ts';
 import type {
@@ -32,9 +33,11 @@ import { metadataOf } from '../graphql/metadata.ts';
 import { subscriptionFields } from './subscription-fields.ts';
 import { subscriptionInputTypeDefs } from './subscription-input-schema.ts';
 import { subscriptionTypeDefs } from './subscription-schema.ts';
+import { termsTypeDefs } from './subscription-terms-schema.ts';
+import { termsCosts, termsFields, type TermsInput, termsOf } from './subscription-terms.ts';
 
 export const subscriptionModule: ApiModule = {
-  typeDefs: subscriptionTypeDefs + subscriptionInputTypeDefs,
+  typeDefs: subscriptionTypeDefs + subscriptionInputTypeDefs + termsTypeDefs,
   resolvers: {
     Query: { getSubscription, subscriptions, getActiveSubscriptions },
     Mutation: {
@@ -43,8 +46,10 @@ export const subscriptionModule: ApiModule = {
       updateOneSubscription,
       cancelSubscription,
       cancelSubscriptionUpdates,
+      migrateSubscriptionToLatest,
+      transferSubscriptionToResource,
     },
-    CustomerSubscription: subscriptionFields,
+    CustomerSubscription: { ...subscriptionFields, ...termsFields },
   },
   costs: {
     'Query.getSubscription': { weight: 10 },
@@ -55,6 +60,9 @@ export const subscriptionModule: ApiModule = {
     'Mutation.updateOneSubscription': { weight: 100 },
     'Mutation.cancelSubscription': { weight: 100 },
     'Mutation.cancelSubscriptionUpdates': { weight: 100 },
+    'Mutation.migrateSubscriptionToLatest': { weight: 100 },
+    'Mutation.transferSubscriptionToResource': { weight: 100 },
+    ...termsCosts,
   },
 };
 
@@ -151,7 +159,7 @@ interface SelectionInput {
   readonly unitQuantity?: number | null;
 }
 
-export interface ProvisionInput extends SelectionInput {
+export interface ProvisionInput extends SelectionInput, TermsInput {
   readonly customerId: string;
   readonly planId: string;
   readonly subscriptionId?: string | null;
@@ -196,7 +204,7 @@ async function provisionSubscription(
   };
 }
 
-export interface UpdateInput extends SelectionInput, SubscriptionName {
+export interface UpdateInput extends SelectionInput, TermsInput, SubscriptionName {
   readonly trialEndDate?: number | null;
   readonly cancellationDate?: number | null;
   readonly scheduleStrategy?: ScheduleStrategy | null;
@@ -244,10 +252,31 @@ async function cancelSubscriptionUpdates(
   return subscriptionOf(await services.subscriptions.takeBackUpdates(input.subscriptionId, change));
 }
 
+async function migrateSubscriptionToLatest(
+  _: unknown,
+  { input }: Input<SubscriptionName & { readonly subscriptionMigrationTime?: MigrationTime | null }>,
+  { services, audit }: ApiContext,
+): Promise<Subscription> {
+  const { subscriptionId, subscriptionMigrationTime: time } = input;
+  const change = audit('migrateSubscriptionToLatest');
+  return subscriptionOf(await services.subscriptions.migrate(subscriptionId, time ?? 'IMMEDIATE', change));
+}
+
+async function transferSubscriptionToResource(
+  _: unknown,
+  { input }: Input<SubscriptionName & { readonly destinationResourceId: string }>,
+  { services, audit }: ApiContext,
+): Promise<Subscription> {
+  const { subscriptionId, destinationResourceId } = input;
+  const change = audit('transferSubscriptionToResource');
+  return subscriptionOf(await services.subscriptions.transfer(subscriptionId, destinationResourceId, change));
+}
+
 export function newSubscriptionOf(input: ProvisionInput): NewSubscription {
   const { customerId, planId, trialOverrideConfiguration: override } = input;
   return {
     ...selectionOf(input),
+    ...termsOf(input),
     customerId,
     planId,
     refId: input.subscriptionId ?? null,
@@ -272,6 +301,7 @@ export function newSubscriptionOf(input: ProvisionInput): NewSubscription {
 export function updateRequestOf({ additionalMetaData, ...input }: UpdateInput): UpdateRequest {
   return {
     ...selectionOf(input),
+    ...termsOf(input),
     trialEndDate: input.trialEndDate ?? undefined,
     cancellationDate: input.cancellationDate,
     scheduleStrategy: input.scheduleStrategy ?? null,

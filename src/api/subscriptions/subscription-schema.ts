@@ -1,12 +1,12 @@
 export const subscriptionTypeDefs = /* GraphQL */ `
   extend type Query {
-    "The subscription with this name; the error SUBSCRIPTION_NOT_FOUND when there is none."
+    "The subscription with this name; the error SUBSCRIPTION_NOT_FOUND when there is none, or its customer is archived."
     getSubscription(
       "Which subscription."
       input: GetSubscriptionInput!
     ): CustomerSubscription
 
-    "Subscriptions in every status, oldest first unless sorted otherwise."
+    "Subscriptions in every status but those of archived customers, oldest first unless sorted otherwise."
     subscriptions(
       "Only subscriptions that meet every condition given."
       filter: CustomerSubscriptionFilter
@@ -68,6 +68,25 @@ export const subscriptionTypeDefs = /* GraphQL */ `
       "Which subscription."
       input: CancelSubscriptionUpdatesInput!
     ): CustomerSubscription
+
+    """
+    Moves a subscription to the latest versions of its plan and add-ons; one that is on them stays as it is. A free
+    plan that has become paid or custom, and a custom one that has become paid, has to be provisioned anew, and so has
+    one whose latest version does not offer what the subscription has. Takes the place of what was scheduled.
+    """
+    migrateSubscriptionToLatest(
+      "Which subscription, and when."
+      input: SubscriptionMigrationInput!
+    ): CustomerSubscription
+
+    """
+    Moves a subscription to another resource of its customer. Where the product allows several subscriptions, a
+    resource that has one already is refused.
+    """
+    transferSubscriptionToResource(
+      "Which subscription, and where to."
+      input: TransferSubscriptionToResourceInput!
+    ): CustomerSubscription
   }
 
   "A customer's subscription to a plan."
@@ -80,7 +99,7 @@ export const subscriptionTypeDefs = /* GraphQL */ `
     subscriptionId: String!
     "Where it stands in its life."
     status: SubscriptionStatus!
-    "Who has it; null when the customer is archived."
+    "Who has it."
     customer: Customer
     "The resource that it is for; null for one of the customer as a whole."
     resource: SubscriptionResource
@@ -162,6 +181,8 @@ export const subscriptionTypeDefs = /* GraphQL */ `
     Immediate
     "A cancellation that was scheduled took effect."
     ScheduledCancellation
+    "Its customer was archived."
+    CustomerArchived
   }
 
   "How a subscription's payment stands."
@@ -272,6 +293,8 @@ export const subscriptionTypeDefs = /* GraphQL */ `
     UNIT_AMOUNT
     "The add-ons."
     ADDON
+    "The versions of the plan and the add-ons."
+    MIGRATE_TO_LATEST
   }
 
   "How provisioning a subscription went."
