@@ -30,7 +30,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   // The flush store's port belongs to the worker that it serves, the change log's to the records.
   store: ['aggregate', 'catalog', 'metering', 'records'],
   ingest: ['entitlements', 'http', 'metering'],
-  aggregate: ['catalog', 'customers', 'metering', 'queue'],
+  aggregate: ['catalog', 'customers', 'entitlements', 'metering', 'queue', 'usage'],
   api: ['catalog', 'corrections', 'customers', 'entitlements', 'http', 'metering', 'queue', 'records', 'subscriptions', 'usage', 'webhooks'],
   embedded: [],
   // The composition root.
@@ -38,6 +38,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'aggregate',
     'api',
     'catalog',
+    'corrections',
     'customers',
     'embedded',
     'entitlements',

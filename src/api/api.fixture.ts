@@ -4,6 +4,7 @@ import { Registry } from 'prom-client';
 import { RecordCatalog } from '../catalog/record-catalog.ts';
 import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { ManualClock } from '../clock.ts';
+import type { Correction, CorrectionOutcome, Corrections } from '../corrections/correction.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { LiveChecks } from '../entitlements/live-checks.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
@@ -121,6 +122,17 @@ export class MemoryLiveUsage implements LiveUsage {
   }
 }
 
+/** Knows of no entry, and so of no correction. */
+class NoCorrections implements Corrections {
+  async correct(): Promise<CorrectionOutcome> {
+    return { problem: { code: 'VALIDATION_ERROR', message: 'nothing was reported' } };
+  }
+
+  async of(): Promise<ReadonlyMap<string, readonly Correction[]>> {
+    return new Map();
+  }
+}
+
 /** Counts what is asked of Redis. */
 class CountedRecords extends RedisRecordStore {
   roundTrips = 0;
@@ -203,6 +215,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
       previews: new RecordSubscriptionPreviews({ records, catalog, clock }),
       intake,
       usage,
+      corrections: new NoCorrections(),
       liveUsage,
       checks,
       clock,

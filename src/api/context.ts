@@ -1,6 +1,7 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import type { FeatureCatalog } from '../catalog/feature.ts';
 import type { Clock } from '../clock.ts';
+import type { Corrections } from '../corrections/correction.ts';
 import type { CustomerRegister } from '../customers/customer.ts';
 import type { LiveChecks } from '../entitlements/live-checks.ts';
 import type { Audit, RecordStore } from '../records/record-store.ts';
@@ -21,6 +22,7 @@ export interface ApiServices {
   readonly previews: SubscriptionPreviews;
   readonly intake: Intake;
   readonly usage: UsageReader;
+  readonly corrections: Corrections;
   readonly liveUsage: LiveUsage;
   readonly checks: Pick<LiveChecks, 'all' | 'check'>;
   readonly clock: Clock;

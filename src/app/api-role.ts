@@ -5,6 +5,8 @@ import { RedisOutbox } from '../records/redis-outbox.ts';
 import { RecordCatalog } from '../catalog/record-catalog.ts';
 import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { systemClock } from '../clock.ts';
+import { ClickhouseCorrectionStore } from '../corrections/clickhouse-correction-store.ts';
+import { RecordCorrections } from '../corrections/record-corrections.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { LiveChecks } from '../entitlements/live-checks.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
@@ -43,6 +45,12 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
       previews: new RecordSubscriptionPreviews({ records, catalog, clock: systemClock }),
       intake: makeIntake(engines, edge, registry),
       usage: new ClickhouseUsageReader(clickhouse, features),
+      corrections: new RecordCorrections({
+        records,
+        store: new ClickhouseCorrectionStore(clickhouse),
+        clock: systemClock,
+        ackTimeoutMs: config.ackTimeoutMs,
+      }),
       liveUsage,
       checks: new LiveChecks({ entitlements, usage: liveUsage, clock: systemClock }),
       clock: systemClock,
@@ -55,8 +63,8 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   });
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
   watchOutbox(registry, new RedisOutbox(edge, namespace));
-  watchWebhooks(registry, webhookQueues(engines, edge));
   watchCounters(registry, new RedisCounterAudit(edge, engines.keys));
+  watchWebhooks(registry, webhookQueues(engines, edge));
   await serve(engines, server, config.apiPort);
   return engines;
 }

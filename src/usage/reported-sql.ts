@@ -83,10 +83,10 @@ interface Source {
 }
 
 const millisecondsSql = (column: string) => `toString(toUnixTimestamp64Milli(${column}))`;
-const eventIdSql = `concat(lower(hex(${eventIdentitySql})), '-', ${millisecondsSql('timestamp')})`;
+/** An identity counts once for a timestamp, so the two together name an event. */
+export const eventIdSql = `concat(lower(hex(${eventIdentitySql})), '-', ${millisecondsSql('timestamp')})`;
 const eventColumns = `toString(event_name) AS eventName, '' AS featureId, '' AS amount, '' AS updateBehavior`;
 
-/** An identity counts once for a timestamp, so the two together name an event. */
 const counted: Source = {
   table: 'events',
   kind: 'EVENT',

@@ -14,6 +14,8 @@ export interface StoredEvent {
   readonly eventName: string;
   readonly idempotencyKey: string;
   readonly timestamp: number;
+  /** `receivedAt` of this module when absent. */
+  readonly receivedAt?: number;
   readonly dimensions: Readonly<Record<string, string>>;
 }
 
@@ -25,6 +27,7 @@ export interface StoredMeasurement {
   readonly flush: number;
   readonly position: number;
   readonly timestamp: number;
+  readonly receivedAt?: number;
   readonly updateBehavior: 'DELTA' | 'SET';
   /** Plain decimal text. */
   readonly value: string;
@@ -42,7 +45,7 @@ export async function insertEvents(
   const values = events.map((event) => ({
     flush: 1,
     content_digest: 7,
-    received_at: instantText(receivedAt),
+    received_at: instantText(event.receivedAt ?? receivedAt),
     timestamp: instantText(event.timestamp),
     event_name: event.eventName,
     customer_id: event.customerId,
@@ -63,7 +66,7 @@ export async function insertMeasurements(
     position: measurement.position,
     id: measurement.id,
     content_digest: 7,
-    received_at: instantText(receivedAt),
+    received_at: instantText(measurement.receivedAt ?? receivedAt),
     timestamp: instantText(measurement.timestamp),
     feature_id: measurement.featureId,
     customer_id: measurement.customerId,

@@ -14,6 +14,7 @@ interface HistoryInput {
   readonly groupBy?: string | null;
   readonly interval?: UsageInterval | null;
   readonly timezone?: string | null;
+  readonly asOf?: number | null;
 }
 
 export async function usageHistoryV2(
@@ -42,6 +43,7 @@ export async function usageHistoryV2(
     interval,
     timezone,
     groupBy,
+    ...(input.asOf == null ? {} : { asOf: checkInstant(input.asOf, 'asOf') }),
   });
   return historyAnswer(history);
 }

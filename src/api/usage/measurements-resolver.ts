@@ -8,6 +8,7 @@ import {
   type PagingInput,
   pagingOf,
 } from '../graphql/connection.ts';
+import { correctedUsage, type ReportedUsage } from './correction-resolvers.ts';
 import { checkInstant } from './instants.ts';
 
 interface MeasurementsArguments {
@@ -25,7 +26,7 @@ export async function measurements(
   _: unknown,
   { filter, paging: pagingInput }: MeasurementsArguments,
   { services }: ApiContext,
-): Promise<Connection<ReportedItem>> {
+): Promise<Connection<ReportedUsage>> {
   const paging = pagingOf(pagingInput);
   const query = {
     customerId: filter?.customerId ?? null,
@@ -39,9 +40,10 @@ export async function measurements(
   const items = await services.usage.reported({ ...query, after, before, end, limit });
   const hasMore =
     items.length === limit && (await hasBeyond(items, { ...query, after, before, end }, services));
+  const corrections = await services.corrections.of(items);
   return connectionOf(
     {
-      items,
+      items: items.map((item) => correctedUsage(item, corrections.get(item.id) ?? [])),
       // The items that cursors name are themselves beyond the page.
       hasNextPage: before !== null || (end === 'first' && hasMore),
       hasPreviousPage: after !== null || (end === 'last' && hasMore),

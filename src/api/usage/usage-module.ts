@@ -2,16 +2,18 @@ import type { Acknowledgement } from '../../metering/acknowledgement.ts';
 import type { ReportedItem } from '../../usage/usage.ts';
 import type { ApiModule } from '../context.ts';
 import { pageSizeOf } from '../graphql/connection.ts';
+import { amendMeasurement, voidMeasurement } from './correction-resolvers.ts';
+import { correctionTypeDefs } from './correction-schema.ts';
 import { usageHistoryV2 } from './history-resolver.ts';
 import { measurements } from './measurements-resolver.ts';
 import { reportEvent, reportUsage, reportUsageBulk } from './report-resolvers.ts';
 import { usageTypeDefs } from './usage-schema.ts';
 
 export const usageModule: ApiModule = {
-  typeDefs: usageTypeDefs,
+  typeDefs: usageTypeDefs + correctionTypeDefs,
   resolvers: {
     Query: { usageHistoryV2, measurements },
-    Mutation: { reportUsage, reportUsageBulk, reportEvent },
+    Mutation: { reportUsage, reportUsageBulk, reportEvent, voidMeasurement, amendMeasurement },
     UsageMeasurementWithCurrentUsage: { measurementId: (measurement: Acknowledgement) => measurement.id },
     ReportedUsage: {
       resourceId: (item: ReportedItem) => absentIfEmpty(item.resourceId),
@@ -24,6 +26,9 @@ export const usageModule: ApiModule = {
     'Mutation.reportUsage': { weight: 50 },
     'Mutation.reportUsageBulk': { weight: 1_000 },
     'Mutation.reportEvent': { weight: 1_000 },
+    // One without a customer reads a month of timestamps.
+    'Mutation.voidMeasurement': { weight: 500 },
+    'Mutation.amendMeasurement': { weight: 500 },
   },
 };
 

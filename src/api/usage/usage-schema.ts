@@ -101,7 +101,10 @@ export const usageTypeDefs = /* GraphQL */ `
     value: Decimal!
     "When it happened."
     timestamp: DateTime!
-    "Usage of the feature by this customer and resource right after this measurement, in its current period."
+    """
+    Usage of the feature right after this measurement, in the current usage period: of the resource when one was
+    given, else of the customer over all resources and none. In the units of the feature's unitTransformation.
+    """
     currentUsage: Decimal!
     "The usage that is granted; null without a limit."
     usageLimit: Decimal
@@ -157,6 +160,8 @@ export const usageTypeDefs = /* GraphQL */ `
     interval: UsageInterval = DAY
     "The time zone by whose calendar intervals begin, as an IANA name such as Europe/Berlin."
     timezone: String = "UTC"
+    "What was known then: without what reached Tollgate later, and without corrections made later. Now when absent."
+    asOf: DateTime
   }
 
   "The length of an interval."
@@ -295,6 +300,8 @@ export const usageTypeDefs = /* GraphQL */ `
     receivedAt: DateTime!
     "Its data, as an object of strings."
     dimensions: JSON!
+    "Its corrections, oldest first. All else is told as it was reported; what counts instead stands here."
+    corrections: [UsageCorrection!]!
   }
 
   "What was reported."
@@ -311,5 +318,9 @@ export const usageTypeDefs = /* GraphQL */ `
     COUNTED
     "It does not count: the same identity had been reported before, with other content."
     CONFLICT
+    "It was taken back and does not count. Its identity stays claimed: the same again is a duplicate."
+    VOIDED
+    "It counts, otherwise than it was reported: as its newest correction says."
+    AMENDED
   }
 `;

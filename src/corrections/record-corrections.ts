@@ -1,0 +1,137 @@
+/**
+ * A correction's way: it is decided and recorded here, applied by the worker that owns the usage
+ * (`correction-applier.ts`), and answered here once that is done.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../clock.ts';
+import { changeRecords } from '../records/change-records.ts';
+import type { Audit, RecordStore } from '../records/record-store.ts';
+import {
+  candidatesMax,
+  type CorrectedItem,
+  type Correction,
+  type CorrectionOutcome,
+  type CorrectionProblem,
+  type CorrectionRequest,
+  type Corrections,
+  type CorrectionStore,
+  type ItemKey,
+  type ItemName,
+  type StoredItem,
+} from './correction.ts';
+import { decideCorrection } from './correction-decision.ts';
+import { correctionRef, pendingOf, pendingWrite } from './correction-record.ts';
+
+export interface RecordCorrectionsOptions {
+  readonly records: RecordStore;
+  readonly store: CorrectionStore;
+  readonly clock: Clock;
+  /** How long to wait for the worker. */
+  readonly ackTimeoutMs: number;
+}
+
+/** Between two looks whether the worker is done, which takes it some 50 ms. */
+const lookMs = 25;
+
+export class RecordCorrections implements Corrections {
+  readonly #options: RecordCorrectionsOptions;
+
+  constructor(options: RecordCorrectionsOptions) {
+    this.#options = options;
+  }
+
+  async correct(name: ItemName, request: CorrectionRequest, audit: Audit): Promise<CorrectionOutcome> {
+    const found = await this.#options.store.find(name);
+    const [item] = found;
+    if (item === undefined) return { problem: unknownItem(name) };
+    if (found.length > 1) return { problem: ambiguousName(found) };
+    const made = await this.#record(item, request, audit);
+    if ('problem' in made) return made;
+    if (!(await this.#isApplied(item, made.correction))) return { problem: pendingProblem };
+    return { item, corrections: await this.#applied(item) };
+  }
+
+  of(items: readonly ItemKey[]): Promise<ReadonlyMap<string, readonly Correction[]>> {
+    return this.#options.store.of(items);
+  }
+
+  async #record(
+    item: StoredItem,
+    request: CorrectionRequest,
+    audit: Audit,
+  ): Promise<{ readonly correction: Correction } | { readonly problem: CorrectionProblem }> {
+    const { records, clock } = this.#options;
+    const applied = await this.#applied(item);
+    const making = { id: randomUUID(), now: clock.now(), actor: audit.actor };
+    const refs = [correctionRef(item.id)];
+    const changed = await changeRecords<{ readonly correction: Correction }, CorrectionProblem>(
+      records,
+      refs,
+      audit,
+      ([record]) => {
+        const waiting = pendingOf(record)?.corrections ?? [];
+        const history = merged(applied, waiting);
+        const decided = decideCorrection(item, history, request, making);
+        if ('problem' in decided || history.includes(decided.correction)) {
+          return 'problem' in decided ? decided : { writes: [], result: decided };
+        }
+        const pending: CorrectedItem = { item, corrections: [...waiting, decided.correction] };
+        return { writes: [pendingWrite(pending, record?.version ?? 0)], result: decided };
+      },
+    );
+    return 'problem' in changed ? changed : changed.result;
+  }
+
+  /** False when the time was up before the worker had it. */
+  async #isApplied(item: StoredItem, { id }: Correction): Promise<boolean> {
+    const { records, ackTimeoutMs } = this.#options;
+    const until = performance.now() + ackTimeoutMs;
+    for (;;) {
+      const [record] = await records.read([correctionRef(item.id)]);
+      const waits = pendingOf(record)?.corrections.some((correction) => correction.id === id) ?? false;
+      if (!waits) return true;
+      if (performance.now() >= until) return false;
+      await delay(lookMs);
+    }
+  }
+
+  async #applied(item: StoredItem): Promise<readonly Correction[]> {
+    return (await this.of([item])).get(item.id) ?? [];
+  }
+}
+
+/** One that is being applied may be in both. */
+function merged(applied: readonly Correction[], waiting: readonly Correction[]): readonly Correction[] {
+  const known = new Set(applied.map(({ id }) => id));
+  return [...applied, ...waiting.filter(({ id }) => !known.has(id))].sort((a, b) => a.at - b.at);
+}
+
+const pendingProblem: CorrectionProblem = {
+  code: 'ACK_PENDING',
+  message:
+    'the correction is recorded, and usage will heed it, but not within the time that this call may take; ' +
+    'it is safe to send it again as it is: it is then made only once',
+};
+
+function unknownItem(name: ItemName): CorrectionProblem {
+  const asked = Object.entries(name)
+    .filter(([, value]) => value !== null)
+    .map(
+      ([field, value]) => `${field} ${JSON.stringify(field === 'timestamp' ? isoOf(Number(value)) : value)}`,
+    );
+  const message =
+    `nothing that counts was reported with ${asked.join(', ')}; the query measurements lists what was, ` +
+    'and an event is listed some tens of milliseconds after it was accepted';
+  return { code: 'VALIDATION_ERROR', message };
+}
+
+function ambiguousName(found: readonly StoredItem[]): CorrectionProblem {
+  const ids = found.slice(0, candidatesMax).map(({ id, content }) => `${id} (${isoOf(content.timestamp)})`);
+  const message = `several entries have this key; name one by its id: ${ids.join(', ')}`;
+  return { code: 'VALIDATION_ERROR', message };
+}
+
+function isoOf(instant: number): string {
+  return new Date(instant).toISOString();
+}
