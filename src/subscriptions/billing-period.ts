@@ -3,6 +3,7 @@
  * itself, never from the boundary before it, so that an anchor on day 29 to 31 that is clamped to a short month's
  * last day returns to its own day in the next long one.
  */
+import { monthsLater } from '../calendar.ts';
 import type { BillingPeriod } from '../catalog/price.ts';
 
 /** Epoch ms, half-open: `end` is the first instant that is no longer inside. */
@@ -13,10 +14,7 @@ export interface PeriodSpan {
 
 /** Where the period with this number starts; number 0 starts at the anchor, and numbers may be negative. */
 export function periodStart(anchor: number, billingPeriod: BillingPeriod, periodNumber: number): number {
-  const at = new Date(anchor);
-  const months = at.getUTCMonth() + periodNumber * monthsOf[billingPeriod];
-  const day = Math.min(at.getUTCDate(), daysInMonth(at.getUTCFullYear(), months));
-  return Date.UTC(at.getUTCFullYear(), months, day) + (anchor - midnightOf(at));
+  return monthsLater(anchor, periodNumber * monthsOf[billingPeriod]);
 }
 
 /** The period that holds the instant, which may lie before the anchor. */
@@ -32,15 +30,6 @@ export function periodAt(anchor: number, billingPeriod: BillingPeriod, instant: 
 }
 
 const monthsOf: Readonly<Record<BillingPeriod, number>> = { MONTHLY: 1, ANNUALLY: 12 };
-
-/** `month` counts from January, 0, and may leave its year on either side. */
-function daysInMonth(year: number, month: number): number {
-  return new Date(Date.UTC(year, month + 1, 0)).getUTCDate();
-}
-
-function midnightOf(at: Date): number {
-  return Date.UTC(at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate());
-}
 
 function monthNumber(instant: number): number {
   const at = new Date(instant);

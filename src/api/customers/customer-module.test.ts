@@ -77,6 +77,14 @@ describe('provisionCustomer', () => {
 });
 
 describe('updateOneCustomer', () => {
+  it('needs only the new e-mail to update the e-mail, without the rest of the customer', async () => {
+    const before = await provisioned({ customerId: 'moving', name: 'Moving', email: 'old@example.com' });
+    const input = { customerId: 'moving', email: 'new@example.com' };
+    expect(dataOf(await api.ask(update, { input }))).toEqual({
+      updateOneCustomer: { ...before, email: 'new@example.com', updatedAt: expect.any(String) },
+    });
+  });
+
   it('changes only what is given, and clears what is null', async () => {
     const before = await provisioned({ customerId: 'changing', name: 'Old', email: 'old@example.com' });
     api.clock.advance(5);
@@ -129,7 +137,7 @@ describe('archiveCustomer', () => {
   const listed = `{ customers(filter: { customerId: { eq: "leaving" } }) { totalCount edges { node { id } } } }`;
   const question = '{ getCustomerByRefId(input: { customerId: "leaving" }) { id } }';
 
-  it('erases name and e-mail, and hides the customer until it is taken back, without them', async () => {
+  it('nullifies the PII (name and e-mail), returns the customer no longer, and brings it back without them', async () => {
     const before = await provisioned({ ...input, name: 'Leaving', email: 'leaving@example.com' });
     const nameless = { ...before, name: null, email: null, updatedAt: expect.anything() };
     expect(dataOf(await api.ask(archive, { input }))).toEqual({ archiveCustomer: nameless });
