@@ -50,6 +50,7 @@ it('lists webhooks that were given up, and sends those again that were kept', as
     messageId: 'message-of-webhooks',
     queue: 'webhooks',
     type: 'customer.created',
+    about: {},
     reason: 'HTTP 500',
     attempts: 1,
     failedAt: expect.stringMatching(/^\d{4}-.*Z$/),

@@ -29,8 +29,8 @@ export async function makeWebhooks(
   { records, outbox }: { readonly records: RecordStore; readonly outbox: Pick<Outbox, 'forget'> },
 ): Promise<WebhookPart> {
   const { config, log, report } = engines;
-  const queueOf = <Data>(name: WebhookQueueName): BullmqWebhookQueue<Data> => {
-    const queue = new BullmqWebhookQueue<Data>({ redis, namespace, name, report });
+  const queueOf = <Data>(name: WebhookQueueName, waitingMax?: number): BullmqWebhookQueue<Data> => {
+    const queue = new BullmqWebhookQueue<Data>({ redis, namespace, name, report, waitingMax });
     engines.onStop(() => queue.close());
     return queue;
   };
@@ -48,13 +48,14 @@ export async function makeWebhooks(
   ];
   const endpoint = await endpointAt(config.webhookUrl, config);
   if (endpoint !== undefined) {
-    const delivery = new LifecycleDelivery({ records, endpoint });
+    const delivery = new LifecycleDelivery({ records, endpoint, logger: log });
     workers.push(new BullmqWebhookWorker<LifecycleEvent>({ ...common, name: 'webhooks', delivery }));
   }
   for (const worker of workers) engines.onStop(() => worker.stop());
   const listener = new CommitWebhooks({
     lifecycle: endpoint === undefined ? undefined : queueOf<LifecycleEvent>('webhooks'),
-    letters: queueOf<LetterPointer>('billing-webhooks'),
+    // Letters themselves are bounded, and one that has no place in the line would never be erased.
+    letters: queueOf<LetterPointer>('billing-webhooks', Number.POSITIVE_INFINITY),
     logger: log,
   });
   return {

@@ -1,5 +1,5 @@
 /** One DATA_DIR is one installation: its lock, its server key and its small secrets. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join, relative } from 'node:path';
@@ -47,7 +47,8 @@ export async function keptSecret(folder: string, name: string, make: () => strin
   const path = join(folder, name);
   const kept = await readFile(path, 'utf8').catch(() => '');
   if (kept.trim() !== '') return kept.trim();
-  const draft = `${path}.${process.pid}`;
+  // A name of its own: whoever wrote into the file that another one has linked already would change that one's.
+  const draft = `${path}.${randomUUID()}`;
   await writeFile(draft, `${make()}\n`, { mode: 0o600 });
   await chmod(draft, 0o600);
   // A name that is there already is somebody else's, unless the file is empty, which nobody made so.

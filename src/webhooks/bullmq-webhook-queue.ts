@@ -23,8 +23,11 @@ export interface WebhookQueueOptions {
   readonly namespace: string;
   readonly name: WebhookQueueName;
   readonly report: (error: Error) => void;
-  /** Webhooks that wait at once; those beyond are dropped, so that a receiver that is away fills no memory. */
-  readonly waitingMax?: number;
+  /**
+   * Webhooks that wait at once; those beyond are dropped, so that a receiver that is away fills no memory. Default
+   * 50,000, of some 700 bytes each in Redis.
+   */
+  readonly waitingMax?: number | undefined;
 }
 
 export class BullmqWebhookQueue<Data> implements WebhookQueue<Data> {
@@ -77,6 +80,7 @@ export class BullmqWebhookQueue<Data> implements WebhookQueue<Data> {
       messageId: job.id ?? '',
       queue: this.#options.name,
       type: job.name,
+      about: job.data,
       reason: job.failedReason,
       attempts: job.attemptsMade,
       failedAt: new Date(job.finishedOn ?? 0).toISOString(),
@@ -159,7 +163,7 @@ export class BullmqWebhookWorker<Data> {
       return;
     }
     const isLast = job.attemptsMade + 1 >= attempts;
-    if (isLast) await delivery.bury(webhook);
+    if (isLast) await delivery.bury(webhook, failure);
     await count(this.#options, isLast ? 'dead' : 'retried');
     // Unrecoverable is BullMQ's word for a job that goes to the dead letters now.
     const ending = new Error(failure);
@@ -168,7 +172,6 @@ export class BullmqWebhookWorker<Data> {
   }
 }
 
-/** Some 700 bytes each in Redis. */
 const waitingMax = 50_000;
 const attemptsMax = 31;
 const jobsPerStep = 100;

@@ -21,7 +21,7 @@ export class HttpEndpoint {
     this.#options = options;
     const url = new URL(options.url);
     const { username, password } = url;
-    const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+    const credentials = `${decoded(username)}:${decoded(password)}`;
     this.#authorization =
       credentials === ':' ? {} : { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
     url.username = '';
@@ -55,6 +55,15 @@ export class HttpEndpoint {
     } catch (error) {
       return failureOf(error, timeoutMs);
     }
+  }
+}
+
+/** A percent sign that begins no escape stands for itself. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
   }
 }
 

@@ -21,7 +21,7 @@ export interface LetterDeliveryOptions {
   readonly endpoint: HttpEndpoint | undefined;
   /** Has the disk forget what was erased; costs as much as there is data. */
   readonly forget: () => Promise<void>;
-  readonly logger: Pick<Logger, 'error'>;
+  readonly logger: Pick<Logger, 'error' | 'warn'>;
   /** The least time between two of them. Default a minute. */
   readonly forgetPauseMs?: number;
 }
@@ -63,8 +63,10 @@ export class LetterDelivery implements WebhookDelivery<LetterPointer> {
   }
 
   /** Only that it could not be delivered is kept. */
-  async bury({ data }: QueuedWebhook<LetterPointer>): Promise<void> {
+  async bury({ id, data }: QueuedWebhook<LetterPointer>, reason: string): Promise<void> {
     await this.#erase(data);
+    const message = 'billing information could not be delivered and was erased; it has to be passed again';
+    this.#options.logger.warn({ messageId: id, reason }, message);
   }
 
   /** Erased letters are forgotten before it ends, if Redis answers. */

@@ -1,4 +1,5 @@
 import type { RecordStore } from '../records/record-store.ts';
+import type { Logger } from '../telemetry.ts';
 import type { HttpEndpoint } from './http-endpoint.ts';
 import type { LifecycleEvent } from './lifecycle-event.ts';
 import { lifecyclePayload } from './lifecycle-payload.ts';
@@ -7,6 +8,7 @@ import type { QueuedWebhook, WebhookDelivery } from './webhook-queue.ts';
 export interface LifecycleDeliveryOptions {
   readonly records: RecordStore;
   readonly endpoint: HttpEndpoint;
+  readonly logger: Pick<Logger, 'warn'>;
 }
 
 export class LifecycleDelivery implements WebhookDelivery<LifecycleEvent> {
@@ -22,7 +24,8 @@ export class LifecycleDelivery implements WebhookDelivery<LifecycleEvent> {
     return endpoint.post(id, JSON.stringify(payload));
   }
 
-  async bury(): Promise<void> {
-    // It holds nothing but names, so it is kept as it is and can be sent again.
+  /** It holds nothing but names, so it is kept as it is and can be sent again. */
+  async bury({ id, type }: QueuedWebhook<LifecycleEvent>, reason: string): Promise<void> {
+    this.#options.logger.warn({ messageId: id, type, reason }, 'a webhook could not be delivered');
   }
 }

@@ -227,7 +227,7 @@ function deliverTo(
   options: Partial<WebhookWorkerOptions<LifecycleEvent>> = {},
 ): BullmqWebhookWorker<LifecycleEvent> {
   const endpoint = new HttpEndpoint({ url, secret, clock: new ManualClock(at), timeoutMs: 300 });
-  const delivery = new LifecycleDelivery({ records: store, endpoint });
+  const delivery = new LifecycleDelivery({ records: store, endpoint, logger: { warn: () => undefined } });
   const common = { redis, namespace, name: 'webhooks', report: fail, retryMs: 5 } as const;
   const worker = new BullmqWebhookWorker<LifecycleEvent>({ ...common, delivery, ...options });
   worker.start();

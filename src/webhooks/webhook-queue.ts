@@ -20,8 +20,8 @@ export interface WebhookQueue<Data> {
 export interface WebhookDelivery<Data> {
   /** Undefined once it is delivered or is not to be delivered any more; else what went wrong, for operators. */
   deliver(webhook: QueuedWebhook<Data>): Promise<string | undefined>;
-  /** It failed for the last time and becomes a dead letter. */
-  bury(webhook: QueuedWebhook<Data>): Promise<void>;
+  /** It failed for the last time and becomes a dead letter. `reason` is for operators. */
+  bury(webhook: QueuedWebhook<Data>, reason: string): Promise<void>;
 }
 
 /** What operators see: how many wait, how many are dead letters, and what became of the others so far. */
@@ -39,6 +39,8 @@ export interface DeadWebhook {
   readonly messageId: string;
   readonly queue: WebhookQueueName;
   readonly type: string;
+  /** What is kept of it; see QueuedWebhook. */
+  readonly about: unknown;
   readonly reason: string;
   readonly attempts: number;
   /** ISO 8601. */
