@@ -127,6 +127,32 @@ describe('billing information', () => {
     expect(await api.letter('leaving')).toBeUndefined();
   });
 
+  it('goes with the first subscription, which is made in the same step, or not at all', async () => {
+    const input = (type: string, value: object): Promise<unknown> => {
+      const field = `${type.charAt(0).toLowerCase()}${type.slice(1, -'Input'.length)}`;
+      return done(`mutation ($input: ${type}!) { ${field}(input: $input) { refId } }`, { ...value });
+    };
+    await input('CreateProductInput', { refId: 'hosting', displayName: 'Hosting' });
+    await input('CreatePlanInput', { refId: 'free', displayName: 'Free', productId: 'hosting' });
+    const pricing = { packageId: 'free', pricingType: 'FREE', prices: [] };
+    await done(
+      'mutation ($input: PackagePricingInput!) { setPackagePricing(input: $input) { refId } }',
+      pricing,
+    );
+    await input('PublishPackageInput', { packageId: 'free' });
+    const start = (customerId: string, planId: string): object => ({
+      customerId,
+      billingInformation: whole,
+      subscriptionParams: { planId },
+    });
+    await done(provision, { ...start('starting', 'free') });
+    expect(await api.letter('starting')).toMatchObject({ billingInformation: { taxIds: whole.taxIds } });
+    expect(codesOf(await api.ask(provision, { input: start('failing', 'none') }))).toEqual([
+      'PLAN_NOT_FOUND',
+    ]);
+    expect(await api.letter('failing')).toBeUndefined();
+  });
+
   it('is answered by no field, and is in no change and no log', async () => {
     await done(provision, { customerId: 'quiet', billingInformation: whole });
     await done(update, { customerId: 'quiet', billingInformation: whole });
