@@ -1,22 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import type { AppliedCoupon } from '../catalog/coupon.ts';
-import type { BillingPeriod, Price } from '../catalog/price.ts';
-import { type Money } from '../money.ts';
-import { quantityToText } from '../quantity.ts';
-import { billChange, type BilledChange } from './bill-change.ts';
-import type { Invoice } from './invoice.ts';
-import {
-  Account,
-  at,
-  fee,
-  iso,
-  makePlan,
-  makeProduct,
-  paid,
-  republished,
-  trialOf,
-} from './life-cycle.fixture.ts';
-import type { Subscription } from './subscription.ts';
+import type { BilledChange } from './bill-change.ts';
+import { billOf, billOfTime, linesOf, nothing, openAccount, sums, text } from './billing.fixture.ts';
+import { recurringInvoice } from './invoice.ts';
+import { type Account, at, fee, paid, republished } from './life-cycle.fixture.ts';
 
 let account: Account;
 
@@ -254,6 +240,15 @@ describe('what time does', () => {
     expect(sums(pass('2026-02-01'))).toMatchObject({ credit: '668', charge: '334', net: '-334' });
   });
 
+  it('begins a period: it is charged as the recurring invoice says, and only then', () => {
+    account.provision('p30');
+    expect(sums(pass('2026-06-30T23:59:59'))).toEqual(nothing);
+    const billed = pass('2026-07-01');
+    expect(billed.invoice).toEqual(recurringInvoice(account.find('p30'), account.offers, null, account.now));
+    expect(sums(billed)).toMatchObject({ credit: '0', charge: '30' });
+    expect(sums(pass('2026-07-02'))).toEqual(nothing);
+  });
+
   it('ends on a given date what is credited, where the cancellation says so', () => {
     account.provision('p30');
     account.cancel('p30', { endDate: at('2026-06-21'), prorate: true });
@@ -336,171 +331,14 @@ describe('other changes', () => {
   });
 });
 
-describe('coupons', () => {
-  const twenty: AppliedCoupon = {
-    couponId: 'twenty',
-    percentOff: '20',
-    amountsOff: null,
-    startsAt: at('2026-01-01'),
-    endsAt: null,
-  };
-  const fiveOff = { ...twenty, percentOff: null, amountsOff: [{ amount: '5', currency: 'usd' }] };
-
-  it.each([
-    ['a percentage', twenty, '6', '24'],
-    ['a fixed amount', fiveOff, '5', '25'],
-    ['more than the price', { ...fiveOff, amountsOff: [{ amount: '50', currency: 'usd' }] }, '30', '0'],
-    [
-      'an amount in another currency',
-      { ...fiveOff, amountsOff: [{ amount: '5', currency: 'eur' }] },
-      '0',
-      '30',
-    ],
-    ['one that starts now', { ...twenty, startsAt: at('2026-06-01') }, '6', '24'],
-    ['one that starts later', { ...twenty, startsAt: at('2026-06-01') + 1 }, '0', '30'],
-    ['one that has ended now', { ...twenty, endsAt: at('2026-06-01') }, '0', '30'],
-    ['one that ends later', { ...twenty, endsAt: at('2026-06-01') + 1 }, '6', '24'],
-  ])('take off the first period %s', (_, coupon, discount, total) => {
-    expect(sums(bill(() => account.provision('p30'), coupon))).toMatchObject({ discount, total, net: '30' });
-  });
-
-  it('of the subscription go before the customer’s, as long as they hold', () => {
-    const own = { ...twenty, percentOff: '50' };
-    account.provision('p30');
-    give('p30', own);
-    account.until(at('2026-06-16'));
-    // 15 with half off against 30 with a fifth off.
-    expect(sums(bill(() => account.provision('p60'), twenty))).toMatchObject({
-      credit: '15',
-      charge: '30',
-      discount: '-1.5',
-      total: '16.5',
-    });
-    openAt('2026-06-01');
-    account.provision('p30');
-    give('p30', { ...own, endsAt: at('2026-05-01') });
-    account.until(at('2026-06-16'));
-    expect(sums(bill(() => account.provision('p60'), twenty))).toMatchObject({ discount: '3', total: '12' });
-  });
-
-  it('take their percentage off a change’s subtotal, rounded once', () => {
-    account.provision('p30');
-    account.until(at('2026-06-30'));
-    // 1 against 3.3: a fifth of 2.3.
-    expect(sums(bill(() => account.provision('p99'), twenty))).toMatchObject({
-      discount: '0.46',
-      total: '1.84',
-    });
-  });
-
-  it('of a fixed amount are once off a period, however often it is changed', () => {
-    account.provision('p30');
-    account.until(at('2026-06-16'));
-    // Paid 25 for p30; the rest is then half of 25 against half of 55.
-    expect(sums(bill(() => account.provision('p60'), fiveOff))).toMatchObject({ discount: '0', total: '15' });
-  });
-
-  it('are taken back with what is credited: no more comes back than was paid', () => {
-    account.provision('p30');
-    account.until(at('2026-06-16'));
-    expect(sums(bill(() => account.cancel('p30', { prorate: true }), twenty))).toEqual({
-      credit: '15',
-      charge: '0',
-      net: '-15',
-      discount: '-3',
-      total: '-12',
-    });
-    openAt('2026-06-01');
-    account.provision('p30');
-    account.until(at('2026-06-16'));
-    const late = { ...twenty, startsAt: at('2026-06-10') };
-    expect(sums(bill(() => account.cancel('p30', { prorate: true }), late))).toMatchObject({ total: '-15' });
-  });
-});
-
-const nothing = { credit: '0', charge: '0', net: '0', discount: '0', total: '0' };
-
-function openAt(start: string, currency = 'usd'): void {
-  const price = (amount: string, period: BillingPeriod = 'MONTHLY', more: Partial<Price> = {}): Price =>
-    fee(amount, period, { currency, ...more });
-  const flat = (refId: string, amount: string): ReturnType<typeof makePlan> =>
-    makePlan(refId, 'app', paid(price(amount)));
-  const seat = { billingModel: 'PER_UNIT', featureId: 'seat' } as const;
-  account = new Account(
-    at(start),
-    [makeProduct('app')],
-    [
-      ...['30', '31', '60', '62', '99'].map((amount) => flat(`p${amount}`, amount)),
-      flat('p1-a-second', '2592000'),
-      flat('p2-a-second', '5184000'),
-      makePlan('p365', 'app', paid(price('365', 'ANNUALLY'))),
-      makePlan('p730', 'app', paid(price('730', 'ANNUALLY'))),
-      makePlan('free', 'app'),
-      makePlan('custom', 'app', { pricingType: 'CUSTOM' }),
-      makePlan(
-        'usage',
-        'app',
-        paid(price('1', 'MONTHLY', { billingModel: 'USAGE_BASED', featureId: 'call' })),
-      ),
-      makePlan('trial', 'app', { ...paid(price('30')), ...trialOf(14) }),
-      makePlan(
-        'local',
-        'app',
-        paid(price('30'), price('200', 'MONTHLY', { billingCountryCode: 'DK', currency: 'dkk' })),
-      ),
-      makePlan('seats', 'app', {
-        ...paid(price('30', 'MONTHLY', seat), price('365', 'ANNUALLY', seat)),
-        compatibleAddonIds: ['extra'],
-      }),
-      makePlan('extra', 'app', paid(price('6'), price('60', 'ANNUALLY')), 'ADDON'),
-    ],
-  );
+function openAt(start: string, currency?: string): void {
+  account = openAccount(start, currency);
 }
 
-/** What the change costs that somebody asks for. */
-function bill(change: () => unknown, customerCoupon: AppliedCoupon | null = null): BilledChange {
-  const before = account.portfolio;
-  change();
-  const { portfolio: after, offers, now } = account;
-  return billChange({ before, after, offers, customerCoupon, at: now, cause: 'request' }, empty);
+function bill(change: () => unknown): BilledChange {
+  return billOf(account, change);
 }
 
-/** What the change costs that time makes at this instant. */
 function pass(instant: string): BilledChange {
-  const before = account.until(at(instant) - 1).portfolio;
-  const { portfolio: after, offers, now } = account.until(at(instant));
-  return billChange({ before, after, offers, customerCoupon: null, at: now, cause: 'time' }, empty);
-}
-
-const empty = { payerId: 'acme', currency: 'usd' };
-
-function give(refId: string, coupon: AppliedCoupon): void {
-  const subscriptions = account.portfolio.subscriptions.map(
-    (item): Subscription => (item.refId === refId ? { ...item, coupon } : item),
-  );
-  account.portfolio = { ...account.portfolio, subscriptions };
-}
-
-function sums({ proration, invoice }: BilledChange): Readonly<Record<string, string>> {
-  const { credit, charge, net } = proration;
-  expect(text(invoice.subtotal)).toBe(text(net));
-  const { discount, total } = invoice;
-  return Object.fromEntries(
-    Object.entries({ credit, charge, net, discount, total }).map(([name, money]) => [name, text(money)]),
-  );
-}
-
-function linesOf({ lineItems }: Invoice): readonly string[] {
-  return lineItems.map(({ description, quantity, unitPrice, amount, periodStart, periodEnd }) =>
-    [
-      description,
-      `${quantity} × ${unitPrice === null ? '?' : text(unitPrice)}`,
-      text(amount),
-      `${iso(periodStart)} – ${iso(periodEnd)}`,
-    ].join(' | '),
-  );
-}
-
-function text({ amount }: Money): string {
-  return quantityToText(amount);
+  return billOfTime(account, instant);
 }

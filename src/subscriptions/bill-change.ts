@@ -27,8 +27,9 @@ export interface ChangeToBill {
   /** The instant of the change, epoch ms. */
   readonly at: number;
   /**
-   * A period that begins at the very instant of a change is charged before what somebody asks for then, and has
-   * not been charged before what time does then.
+   * A period that begins at the very instant has been charged before what somebody asks for then. With what time
+   * does it is charged: so billing `time` at each instant that something is due, or that a period begins, and
+   * `request` for each request, bills everything once.
    */
   readonly cause: 'request' | 'time';
 }
@@ -86,9 +87,10 @@ interface Pair {
   readonly after: Subscription;
 }
 
-/** Whether it goes on as it was: the same charges in the same periods. */
-function isUnchanged({ before, after }: Pair, { offers, at }: ChangeToBill): boolean {
+/** Whether it goes on as it was: the same charges in the same periods, none of which begins now. */
+function isUnchanged({ before, after }: Pair, { offers, at, cause }: ChangeToBill): boolean {
   if (before === undefined || hasEnded(after)) return false;
+  if (cause === 'time' && chargedPeriod(after, at)?.start === at) return false;
   const termsOf = (subscription: Subscription): string =>
     JSON.stringify([
       chargedPeriod(subscription, at) !== null,
