@@ -18,6 +18,7 @@ beforeAll(async () => {
   await plan('trialed', 'app-trial', { pricingType: 'PAID', prices }, { defaultTrialConfig: twoWeeks });
   await plan('other', 'app-trial', { pricingType: 'PAID', prices });
   await journey('app-trial', { subscriptionStartSetup: 'TRIAL_PERIOD', subscriptionStartPlanId: 'trialed' });
+  await grantedBy('free', 'sso');
   await product('sites', { multipleSubscriptions: true });
   await plan('site', 'sites', { pricingType: 'FREE', prices: [] });
 });
@@ -77,6 +78,28 @@ describe('subscriptionParams: create a subscription for that customer using a si
     expect(codesOf(await api.ask(question))).toEqual(['CUSTOMER_NOT_FOUND']);
   });
 
+  it('answers what the customer may use by it, with what was granted beside it', async () => {
+    const query = `mutation ($input: ProvisionCustomerInput!) { provisionCustomer(input: $input) {
+      entitlements { isGranted feature { refId } } } }`;
+    const input = { customerId: 'entitled', subscriptionParams: { planId: 'free' } };
+    expect(dataOf(await api.ask(query, { input }))['provisionCustomer']).toEqual({
+      entitlements: [{ isGranted: true, feature: { refId: 'sso' } }],
+    });
+    await send('createFeature', 'CreateFeatureInput', {
+      refId: 'beta',
+      displayName: 'Beta',
+      featureType: 'BOOLEAN',
+    });
+    const grants = { customerId: 'entitled', promotionalEntitlements: [{ featureId: 'beta' }] };
+    await send('grantPromotionalEntitlements', 'GrantPromotionalEntitlementsInput', grants);
+    expect(dataOf(await api.ask(query, { input }))['provisionCustomer']).toEqual({
+      entitlements: [
+        { isGranted: true, feature: { refId: 'beta' } },
+        { isGranted: true, feature: { refId: 'sso' } },
+      ],
+    });
+  });
+
   it('makes no subscription where none is asked for', async () => {
     for (const params of [{}, { subscriptionParams: null }]) {
       expect(await provisioned({ customerId: 'none', ...params })).toMatchObject({
@@ -128,6 +151,22 @@ describe('subscriptionParams: create a subscription for that customer using a si
     const answer = await ask({ customerId: 'archived', subscriptionParams: { planId: 'free' } });
     expect(codesOf(answer)).toEqual(['DUPLICATE_ENTITY']);
     expect(answer.errors[0]?.message).toContain('unarchiveCustomer');
+  });
+
+  it('leaves no archived customer with a paid subscription that is made at the same moment', async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const customerId = `racing-${round}`;
+      await provisioned({ customerId });
+      const archive = 'mutation ($input: ArchiveCustomerInput!) { archiveCustomer(input: $input) { id } }';
+      const subscriptionParams = { planId: 'pro', billingPeriod: 'MONTHLY' };
+      const [archived, made] = await Promise.all([
+        api.ask(archive, { input: { customerId } }),
+        ask({ customerId, subscriptionParams }),
+      ]);
+      // Whoever comes first, the other one is refused.
+      expect([codesOf(archived), codesOf(made)]).toContainEqual([]);
+      expect(codesOf(made)).toEqual(archived.errors.length === 0 ? ['DUPLICATE_ENTITY'] : []);
+    }
   });
 
   it('gives one subscription for each resource, where the product allows several', async () => {
@@ -228,6 +267,17 @@ async function plan(
   await send('createPlan', 'CreatePlanInput', { refId, displayName: refId, productId, ...more }, to);
   await send('setPackagePricing', 'PackagePricingInput', { packageId: refId, ...pricing }, to);
   await send('publishPackage', 'PublishPackageInput', { packageId: refId }, to);
+}
+
+async function grantedBy(packageId: string, featureId: string): Promise<void> {
+  await send('createFeature', 'CreateFeatureInput', {
+    refId: featureId,
+    displayName: featureId,
+    featureType: 'BOOLEAN',
+  });
+  const entitlements = [{ featureId }];
+  await send('setPackageEntitlements', 'SetPackageEntitlementsInput', { packageId, entitlements });
+  await send('publishPackage', 'PublishPackageInput', { packageId });
 }
 
 async function send(field: string, type: string, input: object, to = api): Promise<void> {
