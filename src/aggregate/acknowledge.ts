@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Acknowledgement, MeasurementOutcome, Refusal } from '../metering/acknowledgement.ts';
 import type { MeasurementFact } from '../metering/facts.ts';
-import { quantityToText } from '../quantity.ts';
+import { type Quantity, quantityToText } from '../quantity.ts';
 import { decisions } from './decide.ts';
 import type { StoredAcknowledgement } from './flush-store.ts';
 
@@ -20,6 +20,8 @@ export function acknowledgement(
   stored: StoredAcknowledgement,
   duplicate: boolean,
 ): Acknowledgement {
+  const period = stored.usagePeriod;
+  const periodEnd = period === null ? null : new Date(period.end).toISOString();
   return {
     id: stored.id,
     customerId: fact.customerId,
@@ -28,15 +30,25 @@ export function acknowledgement(
     value: quantityToText(stored.value),
     timestamp: new Date(stored.timestamp).toISOString(),
     currentUsage: quantityToText(stored.currentUsage),
-    usageLimit: null,
-    usagePeriodStart: null,
-    usagePeriodEnd: null,
-    nextResetDate: null,
+    usageLimit: stored.usageLimit === null ? null : quantityToText(stored.usageLimit),
+    usagePeriodStart: period === null ? null : new Date(period.start).toISOString(),
+    usagePeriodEnd: periodEnd,
+    nextResetDate: periodEnd,
     duplicate,
   };
 }
 
-/** Why a measurement changed nothing; for every decision that is neither `counts` nor `duplicate`. */
+/** Contract, section 3: `usage` is that of the limit's own scope as it stood then, without the measurement. */
+export function limitExceeded({ featureId }: MeasurementFact, usage: Quantity, limit: Quantity): Refusal {
+  const [currentUsage, usageLimit] = [quantityToText(usage), quantityToText(limit)];
+  const message =
+    `usage of feature ${JSON.stringify(featureId)} is ${currentUsage}, and this would take it past the limit of ` +
+    `${usageLimit}; nothing was recorded: raise the limit, wait for the next usage period, or send it without ` +
+    'rejectIfExceeded';
+  return { error: { code: 'ENTITLEMENT_LIMIT_EXCEEDED', message, currentUsage, usageLimit } };
+}
+
+/** Why a measurement changed nothing; for every decision that needs no more than itself to say so. */
 export function refusalOf(fact: MeasurementFact, decision: number): Refusal {
   const { customerId, featureId } = fact;
   switch (decision) {

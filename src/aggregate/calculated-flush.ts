@@ -11,20 +11,20 @@ import {
   verdicts,
 } from '../metering/identity.ts';
 import type { Quantity } from '../quantity.ts';
-import { acknowledgement, measurementId, originalMissing, refusalOf } from './acknowledge.ts';
-import { backDatedSets, foldUsage, unusedState, type UsageState } from './calculated-usage.ts';
+import { acknowledgement, limitExceeded, measurementId, originalMissing, refusalOf } from './acknowledge.ts';
 import { decisions } from './decide.ts';
 import { type CountedCopy, type LookupKey, lookupKeysMax } from './deduplicate.ts';
 import type { FlushStore, MeasurementKey, MeasurementRow, StoredAcknowledgement } from './flush-store.ts';
 import { groupBy } from './group-by.ts';
 import type { Persistence } from './persistence.ts';
 import { type DecidedMeasurement, type FlushPlan, measurementsOf } from './plan.ts';
-import { pairKey, type UsageStates } from './usage-states.ts';
+import { openRunningUsage } from './running-usage.ts';
+import type { FeatureUsage, UsageStates } from './usage-states.ts';
 
 export interface CalculatedFlush {
   readonly rows: readonly MeasurementRow[];
   /** To be kept once the rows are stored. */
-  readonly states: ReadonlyMap<string, UsageState>;
+  readonly usages: readonly FeatureUsage[];
   /** By position in the flush. */
   readonly outcomes: ReadonlyMap<number, MeasurementOutcome>;
 }
@@ -38,80 +38,50 @@ export interface CalculatedFlushParts {
 
 export async function calculateFlush(plan: FlushPlan, parts: CalculatedFlushParts): Promise<CalculatedFlush> {
   const measurements = measurementsOf(plan);
-  const { rows, states } = await foldCounted(plan, measurements, parts);
+  const outcomes = new Map<number, MeasurementOutcome>();
+  const { rows, usages } = await goThrough(plan, measurements, outcomes, parts);
   const originals = await findOriginals(measurements, rows, parts);
-  const rowAt = new Map(rows.map((row) => [row.position, row]));
-  const outcomes = new Map(
-    measurements.map(({ fact, decision, position }) => {
-      const row = rowAt.get(position);
-      if (row !== undefined) return [position, acknowledgement(fact, row, false)];
-      if (decision !== decisions.duplicate) return [position, refusalOf(fact, decision)];
-      const original = originals.get(position);
-      return [position, original === undefined ? originalMissing : acknowledgement(fact, original, true)];
-    }),
-  );
-  return { rows, states, outcomes };
+  for (const { fact, decision, position } of measurements) {
+    if (outcomes.has(position)) continue;
+    const original = originals.get(position);
+    if (decision !== decisions.duplicate) outcomes.set(position, refusalOf(fact, decision));
+    else if (original === undefined) outcomes.set(position, originalMissing);
+    else outcomes.set(position, acknowledgement(fact, original, true));
+  }
+  return { rows, usages, outcomes };
 }
 
-async function foldCounted(
+/** In order: what counts becomes a row, and what a limit kept out is told what usage was just then. */
+async function goThrough(
   plan: FlushPlan,
   measurements: readonly DecidedMeasurement[],
-  { store, states, persistence }: CalculatedFlushParts,
-): Promise<Pick<CalculatedFlush, 'rows' | 'states'>> {
-  const counted = measurements.filter(({ decision }) => decision === decisions.counts);
-  const groups = groupBy(counted, ({ fact }) => pairKey(fact));
+  outcomes: Map<number, MeasurementOutcome>,
+  parts: CalculatedFlushParts,
+): Promise<Pick<CalculatedFlush, 'rows' | 'usages'>> {
   const { flushId, token } = plan.manifest;
-  const pairs = [...groups.values()].flatMap(([first]) => first?.fact ?? []);
-  const before = await persistence.until('states', () => states.load(pairs, flushId));
-  const stored = await sumsAfterBackDatedSets(groups, before, flushId, store, persistence);
-  const after = new Map<string, UsageState>();
-  const rows: MeasurementRow[] = [];
-  for (const [key, members] of groups) {
-    const facts = members.map(({ fact }) => fact);
-    const { state, usages } = foldUsage(before.get(key) ?? unusedState, facts, (timestamp) => {
-      const sum = stored.get(pointKey(key, timestamp));
-      if (sum === undefined) throw new RangeError('the fold asked for a sum that it had not announced');
-      return sum;
-    });
-    after.set(key, state);
-    members.forEach(({ fact, position }, index) => {
-      rows.push(toRow(fact, flushId, token, position, usages[index] ?? state.total));
-    });
-  }
-  return { rows: rows.sort((a, b) => a.position - b.position), states: after };
-}
-
-async function sumsAfterBackDatedSets(
-  groups: ReadonlyMap<string, readonly DecidedMeasurement[]>,
-  before: ReadonlyMap<string, UsageState>,
-  flushId: number,
-  store: FlushStore,
-  persistence: Persistence,
-): Promise<ReadonlyMap<string, Quantity>> {
-  const points = [...groups].flatMap(([key, members]) => {
-    const facts = members.map(({ fact }) => fact);
-    const timestamps = backDatedSets(before.get(key) ?? unusedState, facts);
-    return facts.slice(0, 1).flatMap((fact) => timestamps.map((timestamp) => ({ ...fact, timestamp })));
-  });
-  if (points.length === 0) return new Map();
-  const sums = await persistence.until('states', () => store.deltasAfter(points, flushId));
-  return new Map(
-    points.flatMap((point, index) => {
-      const sum = sums[index];
-      return sum === undefined ? [] : [[pointKey(pairKey(point), point.timestamp), sum] as const];
-    }),
+  const heeded = measurements.filter(
+    ({ decision }) => decision === decisions.counts || decision === decisions.limitExceeded,
   );
-}
-
-function pointKey(pair: string, timestamp: number): string {
-  return `${timestamp} ${pair}`;
+  const running = await openRunningUsage(heeded, flushId, parts);
+  const rows: MeasurementRow[] = [];
+  for (const measurement of heeded) {
+    const { fact, decision, position, terms } = measurement;
+    if (decision === decisions.counts) {
+      running.count(fact);
+      const row = toRow(measurement, flushId, token, running.acknowledged(measurement));
+      rows.push(row);
+      outcomes.set(position, acknowledgement(fact, row, false));
+    } else if (terms.limit !== null) {
+      outcomes.set(position, limitExceeded(fact, running.limited(measurement), terms.limit));
+    }
+  }
+  return { rows, usages: running.usages() };
 }
 
 function toRow(
-  fact: MeasurementFact,
+  { fact, position, terms }: DecidedMeasurement,
   flush: number,
   token: string,
-  position: number,
   currentUsage: Quantity,
 ): MeasurementRow {
   const { customerId, featureId, resourceId, idempotencyKey, dimensions } = fact;
@@ -131,6 +101,8 @@ function toRow(
     updateBehavior,
     value,
     currentUsage,
+    usageLimit: terms.limit,
+    usagePeriod: terms.period,
   };
 }
 

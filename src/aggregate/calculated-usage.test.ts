@@ -1,7 +1,13 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { addQuantities, parseQuantity, type Quantity, quantityToText, zeroQuantity } from '../quantity.ts';
-import { backDatedSets, foldUsage, unusedState, type UsageChange } from './calculated-usage.ts';
+import {
+  backDatedSets,
+  unusedState,
+  type UsageChange,
+  UsageFold,
+  type UsageState,
+} from './calculated-usage.ts';
 
 function quantity(text: string): Quantity {
   const parsed = parseQuantity(text);
@@ -38,6 +44,22 @@ function deltasAfter(history: readonly UsageChange[], timestamp: number): Quanti
     .reduce((sum, change) => addQuantities(sum, change.value), zeroQuantity);
 }
 
+/** Usage after each change, and the state after the last. */
+function foldUsage(
+  state: UsageState,
+  changes: readonly UsageChange[],
+  storedDeltasAfter: (timestamp: number) => Quantity,
+): { readonly state: UsageState; readonly usages: readonly Quantity[] } {
+  const fold = new UsageFold(state, changes, storedDeltasAfter);
+  const usages = changes.map((change) => {
+    const foreseen = fold.totalWith(change);
+    fold.add(change);
+    expect(quantityToText(fold.state.total)).toBe(quantityToText(foreseen));
+    return foreseen;
+  });
+  return { state: fold.state, usages };
+}
+
 const texts = (usages: readonly Quantity[]) => usages.map((usage) => quantityToText(usage));
 const nothingStored = () => zeroQuantity;
 
@@ -57,7 +79,19 @@ test('an older SET that comes late undoes no newer one, and lets the DELTAs afte
 test('the store is asked only for SETs that lie before what it holds', () => {
   const { state } = foldUsage(unusedState, [set(5, '1'), delta(9, '1')], nothingStored);
   expect(backDatedSets(state, [set(9, '1'), set(10, '1'), delta(6, '1')])).toEqual([]);
-  expect(backDatedSets(state, [set(4, '1'), set(7, '1'), set(6, '1')])).toEqual([7]);
+  expect(backDatedSets(state, [set(4, '1'), set(7, '1'), set(6, '1')])).toEqual([7, 6]);
+});
+
+test('a change that is only looked at, as one that a limit keeps out, leaves no trace', () => {
+  const coming = [delta(1, '5'), set(3, '9'), delta(4, '1'), set(2, '2')];
+  const fold = new UsageFold(unusedState, coming, nothingStored);
+  const totals = coming.map((change, index) => {
+    const total = fold.totalWith(change);
+    if (index !== 1) fold.add(change);
+    return total;
+  });
+  // The SET at 3 was kept out, so the one at 2 counts, and the DELTA after it adds to it.
+  expect(texts(totals)).toEqual(['5', '9', '6', '3']);
 });
 
 test('any history in any flushes folds to what folding everything anew gives, after each measurement', () => {

@@ -1,14 +1,27 @@
 /**
- * Calculated usage of one customer, feature and resource, folded from its measurements (contract, 5.4).
+ * Calculated usage of one customer, feature and resource in one span of time, folded from its measurements
+ * (contract, 5.4).
  *
- * Measurements are ordered by (timestamp, flush, position): a SET replaces everything before it in that order,
- * DELTAs after it add up. A new measurement always has the highest (flush, position), so against those already
- * known only its timestamp decides where it goes, and it comes last among equal timestamps. That is why three
- * values are enough of a state: usage changes by addition, but for a back-dated SET, which needs the sum of
+ * Measurements of the span are ordered by (timestamp, flush, position): a SET replaces everything before it in that
+ * order, DELTAs after it add up. A new measurement always has the highest (flush, position), so against those
+ * already known only its timestamp decides where it goes, and it comes last among equal timestamps. That is why
+ * three values are enough of a state: usage changes by addition, but for a back-dated SET, which needs the sum of
  * the DELTAs that lie after it.
  */
-import type { UpdateBehavior } from '../metering/facts.ts';
+import { factLimits, type UpdateBehavior } from '../metering/facts.ts';
 import { addQuantities, type Quantity, zeroQuantity } from '../quantity.ts';
+
+/** Half-open [start, end), epoch ms: the fold starts from zero with it and knows nothing beyond it. */
+export interface UsageSpan {
+  readonly start: number;
+  readonly end: number;
+}
+
+export const allTime: UsageSpan = { start: factLimits.instantMin, end: factLimits.instantMax + 1 };
+
+export function isWithin({ start, end }: UsageSpan, timestamp: number): boolean {
+  return start <= timestamp && timestamp < end;
+}
 
 export interface UsageState {
   /** Timestamp of the newest SET, in the order above; undefined when there is none. */
@@ -32,49 +45,63 @@ export interface UsageChange {
 }
 
 /**
- * The timestamps of those SETs among the changes that may lie before measurements already in the state: what
- * `foldUsage` will ask `storedDeltasAfter` for. None in the usual case, where time goes on.
+ * The timestamps of those SETs among the changes that may lie before measurements already in the state: what a
+ * fold may ask `storedDeltasAfter` for. None in the usual case, where time goes on.
  */
 export function backDatedSets(state: UsageState, changes: readonly UsageChange[]): number[] {
-  const timestamps = new Set<number>();
-  let setAt = state.setAt ?? Number.NEGATIVE_INFINITY;
-  for (const { timestamp, updateBehavior } of changes) {
-    if (updateBehavior !== 'SET' || timestamp < setAt) continue;
-    setAt = timestamp;
-    if (timestamp < state.newestAt) timestamps.add(timestamp);
-  }
-  return [...timestamps];
+  const { setAt = Number.NEGATIVE_INFINITY, newestAt } = state;
+  const timestamps = changes
+    .filter(({ updateBehavior }) => updateBehavior === 'SET')
+    .map(({ timestamp }) => timestamp)
+    .filter((timestamp) => setAt <= timestamp && timestamp < newestAt);
+  return [...new Set(timestamps)];
 }
 
-/**
- * Usage right after each change, and the state after the last.
- * @param changes in the order of their positions; all of one flush that is newer than the state.
- * @param storedDeltasAfter the sum of the state's DELTAs with a later timestamp than the one given.
- */
-export function foldUsage(
-  state: UsageState,
-  changes: readonly UsageChange[],
-  storedDeltasAfter: (timestamp: number) => Quantity,
-): { readonly state: UsageState; readonly usages: readonly Quantity[] } {
-  const deltas = changes.some((change) => change.updateBehavior === 'SET')
-    ? new DeltaSums(changes)
-    : undefined;
-  let { setAt, total, newestAt } = state;
-  const usages = changes.map(({ timestamp, updateBehavior, value }) => {
-    const counts = setAt === undefined || timestamp >= setAt;
-    if (updateBehavior === 'SET' && counts) {
-      const stored = timestamp < state.newestAt ? storedDeltasAfter(timestamp) : zeroQuantity;
-      const flushed = deltas !== undefined && timestamp < newestAt ? deltas.after(timestamp) : zeroQuantity;
-      total = addQuantities(value, addQuantities(stored, flushed));
-      setAt = timestamp;
-    } else if (updateBehavior === 'DELTA') {
-      if (counts) total = addQuantities(total, value);
-      deltas?.add(timestamp, value);
-    }
-    newestAt = Math.max(newestAt, timestamp);
-    return total;
-  });
-  return { state: { setAt, total, newestAt }, usages };
+/** Goes on from a state, one change after another. */
+export class UsageFold {
+  readonly #loaded: UsageState;
+  readonly #storedDeltasAfter: (timestamp: number) => Quantity;
+  readonly #deltas: DeltaSums | undefined;
+  #state: UsageState;
+
+  /**
+   * @param coming every change that may be added, all of one flush that is newer than the state.
+   * @param storedDeltasAfter the sum of the state's DELTAs with a later timestamp than the one given.
+   */
+  constructor(
+    state: UsageState,
+    coming: readonly UsageChange[],
+    storedDeltasAfter: (timestamp: number) => Quantity,
+  ) {
+    this.#loaded = state;
+    this.#state = state;
+    this.#storedDeltasAfter = storedDeltasAfter;
+    if (coming.some((change) => change.updateBehavior === 'SET')) this.#deltas = new DeltaSums(coming);
+  }
+
+  get state(): UsageState {
+    return this.#state;
+  }
+
+  /** What usage would be with one change more. */
+  totalWith({ timestamp, updateBehavior, value }: UsageChange): Quantity {
+    const { setAt, total, newestAt } = this.#state;
+    if (setAt !== undefined && timestamp < setAt) return total;
+    if (updateBehavior === 'DELTA') return addQuantities(total, value);
+    const stored = timestamp < this.#loaded.newestAt ? this.#storedDeltasAfter(timestamp) : zeroQuantity;
+    const added = timestamp < newestAt ? (this.#deltas?.after(timestamp) ?? zeroQuantity) : zeroQuantity;
+    return addQuantities(value, addQuantities(stored, added));
+  }
+
+  /** In the order of their positions. */
+  add(change: UsageChange): void {
+    const { timestamp, updateBehavior, value } = change;
+    const { setAt, newestAt } = this.#state;
+    const replaces = updateBehavior === 'SET' && (setAt === undefined || timestamp >= setAt);
+    const total = this.totalWith(change);
+    if (updateBehavior === 'DELTA') this.#deltas?.add(timestamp, value);
+    this.#state = { setAt: replaces ? timestamp : setAt, total, newestAt: Math.max(newestAt, timestamp) };
+  }
 }
 
 /**

@@ -15,6 +15,7 @@ export const decisions = {
   customerNotFound: 3,
   featureNotFound: 4,
   featureNotReportable: 5,
+  /** Only where the measurement asks for it: `rejectIfExceeded`. */
   limitExceeded: 6,
 } as const;
 
@@ -47,13 +48,23 @@ export function screenBatch(batch: ReadBatch, world: KnownWorld): ScreenedBatch 
   return { batch: { ...batch, facts }, rows: measurementClaims(facts), refusals };
 }
 
+/** Whether a limit lets the measurement of that row in; told of every one that counts, in order. */
+export type Admission = (fact: MeasurementFact, row: number) => boolean;
+
 /** Judges and claims in order. What is refused claims nothing: it counts when it is sent again (contract, 5.1c). */
-export function settleBatch({ batch, rows, refusals }: ScreenedBatch, claims: Claims): Uint8Array {
+export function settleBatch(
+  { batch, rows, refusals }: ScreenedBatch,
+  claims: Claims,
+  admits: Admission = () => true,
+): Uint8Array {
   if (batch.kind === 'events') return claims.settle(rows);
   return refusals.map((refused, row) => {
     if (refused !== 0) return refused;
     const verdict = claims.verdict(rows, row);
-    if (verdict === verdicts.counts) claims.claim(rows, row);
+    if (verdict !== verdicts.counts) return verdict;
+    const fact = batch.facts[row];
+    if (fact !== undefined && !admits(fact, row)) return decisions.limitExceeded;
+    claims.claim(rows, row);
     return verdict;
   });
 }

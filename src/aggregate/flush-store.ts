@@ -7,13 +7,16 @@
  */
 import type { UpdateBehavior } from '../metering/facts.ts';
 import type { Quantity } from '../quantity.ts';
-import type { UsageState } from './calculated-usage.ts';
+import type { UsageSpan, UsageState } from './calculated-usage.ts';
 import type { LookupStored } from './deduplicate.ts';
 
-/** Whose calculated usage is folded together. */
-export interface UsagePair {
+export interface CustomerFeature {
   readonly customerId: string;
   readonly featureId: string;
+}
+
+/** Whose calculated usage is folded together. */
+export interface UsagePair extends CustomerFeature {
   /** Empty: usage reported without a resource. */
   readonly resourceId: string;
 }
@@ -30,8 +33,12 @@ export interface MeasurementRow extends UsagePair {
   readonly idempotencyKey: string;
   readonly updateBehavior: UpdateBehavior;
   readonly value: Quantity;
-  /** As acknowledged: usage of the pair right after this measurement. */
+  /** As acknowledged: usage right after this measurement, in the units that it is answered in. */
   readonly currentUsage: Quantity;
+  /** As acknowledged; null without a limit. */
+  readonly usageLimit: Quantity | null;
+  /** As acknowledged: the entitlement's current period; null when its usage never starts from zero again. */
+  readonly usagePeriod: UsageSpan | null;
   readonly dimensions: readonly (readonly [key: string, text: string])[];
 }
 
@@ -41,7 +48,10 @@ export interface MeasurementKey extends UsagePair {
   readonly timestamp: number;
 }
 
-export type StoredAcknowledgement = Pick<MeasurementRow, 'id' | 'value' | 'timestamp' | 'currentUsage'>;
+export type StoredAcknowledgement = Pick<
+  MeasurementRow,
+  'id' | 'value' | 'timestamp' | 'currentUsage' | 'usageLimit' | 'usagePeriod'
+>;
 
 /** Identities of stored events and measurements as rows of `identityRowWords` 32-bit words. */
 export interface IdentityRows {
@@ -68,11 +78,16 @@ export interface FlushStore {
   readonly lookupStored: LookupStored;
   /** In the order of the keys. */
   acknowledgements(keys: readonly MeasurementKey[]): Promise<readonly (StoredAcknowledgement | undefined)[]>;
-  /** Calculated usage from all flushes before this one, in the order of the pairs. */
-  usageStates(pairs: readonly UsagePair[], beforeFlush: number): Promise<readonly UsageState[]>;
-  /** For each pair and timestamp the sum of the DELTAs after it, from all flushes before this one. */
+  /** Calculated usage from all flushes before this one, in the order of the asks, each within its span. */
+  usageStates(asks: readonly (UsagePair & UsageSpan)[], beforeFlush: number): Promise<readonly UsageState[]>;
+  /** As `usageStates`, of all resources and none together: each folded for itself, then summed. */
+  usageTotals(
+    asks: readonly (CustomerFeature & UsageSpan)[],
+    beforeFlush: number,
+  ): Promise<readonly Quantity[]>;
+  /** The sum of the DELTAs after each ask's timestamp and before its span's end, from all flushes before this one. */
   deltasAfter(
-    points: readonly (UsagePair & { readonly timestamp: number })[],
+    asks: readonly (UsagePair & UsageSpan & { readonly timestamp: number })[],
     beforeFlush: number,
   ): Promise<readonly Quantity[]>;
 

@@ -7,6 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FeatureCatalog } from '../catalog/feature.ts';
 import type { Clock } from '../clock.ts';
 import type { CustomerDirectory } from '../customers/customer.ts';
+import type { EntitlementSource } from '../entitlements/entitlement.ts';
 import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
 import { BatchesGoneError, type Delivery, type Ledger, type Manifest } from '../queue/ledger.ts';
 import type { Logger } from '../telemetry.ts';
@@ -30,7 +31,9 @@ import { type DecidedBatch, type FlushPlan, planOf } from './plan.ts';
 import { type ReadBatch, readBatch } from './read-batch.ts';
 import { rebuildTable } from './recovery.ts';
 import { UsageCounting } from './usage-counting.ts';
+import { openUsageLimits } from './usage-limits.ts';
 import { UsageStates } from './usage-states.ts';
+import { encodeTerms } from './usage-terms.ts';
 import type { WorkerMetrics } from './worker-metrics.ts';
 
 export interface FlushParts {
@@ -39,6 +42,7 @@ export interface FlushParts {
   readonly table: IdentityTable;
   readonly catalog: Pick<FeatureCatalog, 'features'>;
   readonly customers: Pick<CustomerDirectory, 'existing'>;
+  readonly entitlements: EntitlementSource;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: WorkerMetrics;
@@ -102,6 +106,20 @@ export class Flusher {
     await this.#carryOut(planOf(manifest, batches), 'repeat');
   }
 
+  /** See `AggregateWorker.betweenFlushes`, which keeps it apart from flushes. */
+  async change(customerIds: readonly string[], change: () => Promise<void>): Promise<void> {
+    const { ledger } = this.#parts;
+    await ledger.confirm();
+    try {
+      await change();
+    } finally {
+      // A change whose answer was lost may have been made all the same.
+      this.#states.clear();
+      // Refused to a former owner, so that the next one, who may have read before the change, is told of it again.
+      await ledger.counters.forget(customerIds);
+    }
+  }
+
   /** Buries what cannot be read. A crash: each burial is one step, done or not; the batch is delivered again. */
   async #read(deliveries: readonly Delivery[]): Promise<ReadBatch[]> {
     const batches: ReadBatch[] = [];
@@ -126,17 +144,21 @@ export class Flusher {
         store.lookupStored,
       ),
     );
+    const flushId = this.#lastFlushId + 1;
+    const parts = { store, states: this.#states, persistence, entitlements: this.#parts.entitlements };
+    const limits = await openUsageLimits(screened, world, flushId, parts);
     const decided: Uint8Array[] = [];
-    for (const each of screened) {
-      decided.push(settleBatch(each, claims));
+    for (const [index, each] of screened.entries()) {
+      decided.push(settleBatch(each, claims, limits.admissions[index]));
       await nextTurn();
     }
-    this.#lastFlushId += 1;
+    this.#lastFlushId = flushId;
     const manifest: Manifest = {
-      flushId: this.#lastFlushId,
+      flushId,
       token: randomUUID(),
       batchIds: batches.map(({ delivery }) => delivery.batchId),
       decisions: Buffer.concat(decided),
+      terms: encodeTerms(limits.terms),
       decidedAt: clock.now(),
     };
     return planOf(
@@ -175,7 +197,7 @@ export class Flusher {
     // when they are delivered again.
     await metrics.time('finish', () => ledger.finish(flushId, tallyOf(decided), notCounted));
     await checkpoint('afterFinish');
-    this.#states.keep(calculated.states);
+    this.#states.keep(calculated.usages);
     const now = this.#parts.clock.now();
     metrics.flushed(
       decided.length,

@@ -64,16 +64,20 @@ export function measurementText(row: Omit<StoredMeasurement, 'id' | 'currentUsag
 }
 
 /**
- * The rows whose acknowledgement was not the usage right after them.
+ * The rows whose acknowledgement was not the usage right after them: of the resource, or of all where none is named.
  * @param rows in the order in which they were stored.
  */
 export function misfolded(rows: readonly StoredMeasurement[]): StoredMeasurement[] {
-  const before = new Map<string, UsageStep[]>();
+  const before = new Map<string, Map<string, UsageStep[]>>();
   return rows.filter((row) => {
-    const steps = before.get(scopeText(row)) ?? [];
-    before.set(scopeText(row), steps);
+    const scope = scopeText({ ...row, resourceId: '' });
+    const byResource = before.get(scope) ?? new Map<string, UsageStep[]>();
+    before.set(scope, byResource);
+    const steps = byResource.get(row.resourceId) ?? [];
+    byResource.set(row.resourceId, steps);
     steps.push({ ...row, value: nano(row.value) });
-    return nano(row.currentUsage) !== foldNaively(steps);
+    const shown = row.resourceId === '' ? [...byResource.values()] : [steps];
+    return nano(row.currentUsage) !== shown.map(foldNaively).reduce((sum, usage) => sum + usage, 0n);
   });
 }
 

@@ -2,6 +2,7 @@
 import type { MeasurementFact } from '../metering/facts.ts';
 import type { Manifest } from '../queue/ledger.ts';
 import type { ReadBatch } from './read-batch.ts';
+import { decodeTerms, noTerms, type UsageTerms } from './usage-terms.ts';
 
 export interface DecidedBatch {
   readonly batch: ReadBatch;
@@ -35,12 +36,19 @@ export interface DecidedMeasurement {
   readonly fact: MeasurementFact;
   readonly decision: number;
   readonly position: number;
+  readonly terms: UsageTerms;
 }
 
 /** All measurements of the flush in order. */
 export function measurementsOf(plan: FlushPlan): DecidedMeasurement[] {
+  const terms = decodeTerms(plan.manifest.terms);
+  let place = 0;
   return plan.batches.flatMap(({ batch, decided, from }) => {
     const facts = batch.kind === 'usage' ? batch.facts : [];
-    return facts.map((fact, row) => ({ fact, decision: decided[row] ?? 0, position: from + row }));
+    return facts.map((fact, row) => {
+      const of = terms[place] ?? noTerms;
+      place += 1;
+      return { fact, decision: decided[row] ?? 0, position: from + row, terms: of };
+    });
   });
 }

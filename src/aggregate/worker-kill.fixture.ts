@@ -5,9 +5,11 @@
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
+import { RecordCatalog } from '../catalog/record-catalog.ts';
 import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { systemClock } from '../clock.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
+import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
 import { openRedis } from '../queue/redis-connection.ts';
 import { queueKeys } from '../queue/redis-keys.ts';
 import { RedisLedger } from '../queue/redis-ledger.ts';
@@ -46,11 +48,19 @@ const redis = openRedis(redisUrl, 'worker');
 const [line] = (await once(createInterface(process.stdin), 'line')) as [string];
 const { rowsMax, windowMs, death } = JSON.parse(line) as WorkerLife;
 let visits = 0;
+const records = new RedisRecordStore(redis, namespace);
+const features = new RecordFeatureCatalog(records);
 const worker = new AggregateWorker({
   ledger: new DoomedLedger({ redis, keys: queueKeys(namespace) }),
   store: new ClickhouseFlushStore(createClickhouseClient({ url: clickhouseUrl, database })),
-  catalog: new RecordFeatureCatalog(new RedisRecordStore(redis, namespace)),
-  customers: new RecordCustomerDirectory(new RedisRecordStore(redis, namespace)),
+  catalog: features,
+  customers: new RecordCustomerDirectory(records),
+  entitlements: new RecordEntitlements({
+    records,
+    catalog: new RecordCatalog(records),
+    features,
+    clock: systemClock,
+  }),
   clock: systemClock,
   logger: makeLogger('aggregate', 'error'),
   registry: makeRegistry('aggregate'),

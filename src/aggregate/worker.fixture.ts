@@ -5,6 +5,7 @@ import { Registry } from 'prom-client';
 import { inject, onTestFinished } from 'vitest';
 import type { Feature } from '../catalog/feature.ts';
 import { systemClock } from '../clock.ts';
+import type { CustomerEntitlements, Denial, EffectiveEntitlement } from '../entitlements/entitlement.ts';
 import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
 import type { SealedBatch } from '../metering/batch.ts';
 import { EventBlockBuilder } from '../metering/event-block.ts';
@@ -37,6 +38,10 @@ export class WorkerWorld {
   /** Known customers and features; tests add to them. */
   readonly customers = new Set<string>();
   readonly features: Feature[] = [];
+  /** Nothing is granted until a test says what. */
+  granted: (
+    ...[featureId, resourceId]: Parameters<CustomerEntitlements['of']>
+  ) => ReturnType<CustomerEntitlements['of']> = () => notSubscribed;
   readonly queue: QueueUnderTest;
   readonly store: FlushStore;
   readonly #database: TestDatabase;
@@ -70,6 +75,15 @@ export class WorkerWorld {
       catalog: { features: () => Promise.resolve(this.features) },
       customers: {
         existing: (asked) => Promise.resolve(new Set(asked.filter((id) => this.customers.has(id)))),
+      },
+      entitlements: {
+        entitlements: (asked) => {
+          const each: CustomerEntitlements = {
+            of: (...ask) => this.granted(...ask),
+            all: () => notSubscribed,
+          };
+          return Promise.resolve(new Map(asked.map((id) => [id, each])));
+        },
       },
       clock: systemClock,
       logger: pino({ level: 'silent' }),
@@ -156,6 +170,7 @@ function plainStore(store: FlushStore): FlushStore {
     lookupStored: (...args) => store.lookupStored(...args),
     acknowledgements: (...args) => store.acknowledgements(...args),
     usageStates: (...args) => store.usageStates(...args),
+    usageTotals: (...args) => store.usageTotals(...args),
     deltasAfter: (...args) => store.deltasAfter(...args),
     identitiesSince: (...args) => store.identitiesSince(...args),
     countSince: (...args) => store.countSince(...args),
@@ -201,6 +216,25 @@ export function aMeasurement(
     receivedAt: now,
     dimensions: [],
     rejectIfExceeded: false,
+    ...more,
+  };
+}
+
+const notSubscribed: Denial = { deniedReason: 'NoActiveSubscription' };
+
+/** Of the customer as a whole, without an end to its period. */
+export function aGrant(limit: string | null, more: Partial<EffectiveEntitlement> = {}): EffectiveEntitlement {
+  return {
+    featureId: 'seats',
+    usageResourceId: null,
+    usageLimit: limit === null ? null : amount(limit),
+    hasUnlimitedUsage: limit === null,
+    hasSoftLimit: false,
+    enumValues: null,
+    resetPeriod: null,
+    resetPeriodConfiguration: null,
+    usagePeriod: null,
+    validUntil: null,
     ...more,
   };
 }

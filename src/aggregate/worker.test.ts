@@ -157,7 +157,8 @@ test('measurements are acknowledged in order, with the usage right after each on
     // Back-dated: before the SET it changes nothing now.
     aMeasurement(customer, '100', { timestamp: at - 45 }),
   ]);
-  expect(usages(first)).toEqual(['0.1', '0.3', '7', '10', '7.5', '7.5']);
+  // Of its resource where one is named, else of the customer as a whole.
+  expect(usages(first)).toEqual(['0.1', '0.3', '7', '17', '14.5', '14.5']);
   expect(first[1]).toMatchObject({
     featureId: 'seats',
     resourceId: null,
@@ -167,7 +168,7 @@ test('measurements are acknowledged in order, with the usage right after each on
   expect(first[2]).toMatchObject({ resourceId: 'site', timestamp: new Date(at - 40).toISOString() });
   // A late SET between the older one and the DELTA after it: the stored DELTA is added to it.
   const late = aMeasurement(customer, '20', { timestamp: at - 25, updateBehavior: 'SET' });
-  expect(usages(await world.report([late]))).toEqual(['17.5']);
+  expect(usages(await world.report([late]))).toEqual(['24.5']);
   expect(await world.settled()).toMatchObject({ stored: 7 });
 });
 

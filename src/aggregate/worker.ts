@@ -6,6 +6,7 @@ import type { Registry } from 'prom-client';
 import type { FeatureCatalog } from '../catalog/feature.ts';
 import type { Clock } from '../clock.ts';
 import type { CustomerDirectory } from '../customers/customer.ts';
+import type { EntitlementSource } from '../entitlements/entitlement.ts';
 import { type Consumer, FencedError, type Ledger } from '../queue/ledger.ts';
 import type { Logger } from '../telemetry.ts';
 import { type Checkpoint, passThrough } from './checkpoint.ts';
@@ -15,6 +16,7 @@ import type { FlushStore } from './flush-store.ts';
 import { IdentityTable, type IdentityTableOptions } from './identity-table.ts';
 import { Persistence } from './persistence.ts';
 import { lastFlushId, rebuildTable } from './recovery.ts';
+import { Turns } from './turns.ts';
 import { WorkerMetrics } from './worker-metrics.ts';
 
 export interface AggregateWorkerOptions {
@@ -22,6 +24,7 @@ export interface AggregateWorkerOptions {
   readonly store: FlushStore;
   readonly catalog: Pick<FeatureCatalog, 'features'>;
   readonly customers: Pick<CustomerDirectory, 'existing'>;
+  readonly entitlements: EntitlementSource;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
@@ -53,6 +56,8 @@ export class AggregateWorker {
   readonly #abandoned = new AbortController();
   readonly #ready: Promise<void>;
   #becomeReady: () => void = () => {};
+  readonly #turns = new Turns();
+  #flusher: Flusher | undefined;
   #consumer: Consumer | undefined;
   #run: Promise<WorkerEnd> | undefined;
 
@@ -98,12 +103,26 @@ export class AggregateWorker {
     return this.#run ?? { reason: 'stopped' };
   }
 
+  /**
+   * Runs a change of what is stored while no flush is in hand, and makes sure that nothing computed from the state
+   * before it is used again: folds in memory, and the live counters of these customers. When it resolves, the change
+   * was made by the shard's owner and everybody's next figure heeds it. Rejects when this worker does not own the
+   * shard, or the change did.
+   */
+  betweenFlushes(customerIds: readonly string[], change: () => Promise<void>): Promise<void> {
+    return this.#turns.run(async () => {
+      if (this.#flusher === undefined) throw new FencedError('this worker does not own the shard');
+      await this.#flusher.change(customerIds, change);
+    });
+  }
+
   async #work(): Promise<WorkerEnd> {
     const { ledger, logger } = this.#options;
     let end: WorkerEnd;
     try {
       await ledger.acquire(this.#stopping.signal);
       const flusher = await this.#recover();
+      this.#flusher = flusher;
       this.#stopping.signal.throwIfAborted();
       this.#consumer = await ledger.consume((delivery) => this.#queue.push(delivery));
       logger.info('the worker consumes');
@@ -113,6 +132,7 @@ export class AggregateWorker {
     } catch (error) {
       end = this.#endOf(error);
     }
+    this.#flusher = undefined;
     // In this order: what is in hand goes back to the line and is not taken for failed.
     await this.#consumer?.stop();
     this.#queue.fail(new Error('the worker has ended'));
@@ -124,7 +144,8 @@ export class AggregateWorker {
 
   /** Finish what was begun, then remember what is stored; only then is anything new decided. */
   async #recover(): Promise<Flusher> {
-    const { ledger, store, catalog, customers, clock, logger, checkpoint = passThrough } = this.#options;
+    const { ledger, store, catalog, customers, entitlements, clock, logger } = this.#options;
+    const { checkpoint = passThrough } = this.#options;
     const persistence = new Persistence({
       signal: AbortSignal.any([ledger.lost, this.#abandoned.signal]),
       onRetry: (step, error, attempt) => this.#onRetry(step, error, attempt),
@@ -137,6 +158,7 @@ export class AggregateWorker {
       table,
       catalog,
       customers,
+      entitlements,
       clock,
       logger,
       metrics,
@@ -161,7 +183,7 @@ export class AggregateWorker {
       const deliveries = await this.#queue.take();
       lost.throwIfAborted();
       if (deliveries === undefined) return;
-      this.#queue.settle(await flusher.flush(deliveries));
+      this.#queue.settle(await this.#turns.run(() => flusher.flush(deliveries)));
     }
   }
 

@@ -5,7 +5,10 @@ import { RecordCatalog } from '../catalog/record-catalog.ts';
 import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { systemClock } from '../clock.ts';
 import type { Config } from '../config.ts';
+import { ClickhouseCorrectionStore } from '../corrections/clickhouse-correction-store.ts';
+import { CorrectionApplier } from '../corrections/correction-applier.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
+import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
 import { RedisLedger } from '../queue/redis-ledger.ts';
 import { OutboxRelay } from '../records/outbox-relay.ts';
 import { RedisOutbox } from '../records/redis-outbox.ts';
@@ -29,17 +32,28 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   const redis = engines.redis('worker');
   await migrateClickhouse({ url: clickhouseUrl });
   const records = new RedisRecordStore(redis, namespace);
+  const catalog = new RecordCatalog(records);
+  const features = new RecordFeatureCatalog(records);
   const worker = new AggregateWorker({
     ledger: new RedisLedger({ redis, keys, report: engines.report }),
     store: new ClickhouseFlushStore(clickhouse),
-    catalog: new RecordFeatureCatalog(records),
+    catalog: features,
     customers: new RecordCustomerDirectory(records),
+    entitlements: new RecordEntitlements({ records, catalog, features, clock: systemClock }),
     identities: { windowMs: config.dedupeWindowMs, entriesMax: config.dedupeEntriesMax },
     clock: systemClock,
     logger: log,
     registry,
   });
   engines.onStop(() => worker.stop());
+  const corrections = new CorrectionApplier({
+    records,
+    store: new ClickhouseCorrectionStore(clickhouse),
+    owner: worker,
+    clock: systemClock,
+    logger: log,
+  });
+  engines.onStop(() => corrections.stop());
   const heartbeat = setInterval(() => void beat(config), 5_000);
   engines.onStop(async () => clearInterval(heartbeat));
   const outbox = new RedisOutbox(redis, namespace);
@@ -51,7 +65,6 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
     logger: log,
   });
   engines.onStop(() => relay.stop());
-  const catalog = new RecordCatalog(records);
   const timekeeper = new BullmqTimekeeper({
     redis,
     namespace,
@@ -71,6 +84,7 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   await worker.start();
   // Only now does this process own the shard; others that stand by would do the same work a second time.
   relay.start();
+  corrections.start();
   webhooks.start();
   reconciler.start();
   await timekeeper.start();

@@ -12,7 +12,10 @@ export interface Acknowledgement {
   readonly resourceId: string | null;
   readonly value: string;
   readonly timestamp: string;
-  /** Usage of the feature by customer and resource right after this measurement, in its current period. */
+  /**
+   * Usage right after this measurement, in the current period and the units that usage is answered in: of the
+   * resource when it names one, else of the customer over all resources and none.
+   */
   readonly currentUsage: string;
   readonly usageLimit: string | null;
   readonly usagePeriodStart: string | null;
@@ -24,7 +27,13 @@ export interface Acknowledgement {
 
 /** A measurement that failed changed nothing. */
 export interface Refusal {
-  readonly error: { readonly code: ProblemCode; readonly message: string };
+  readonly error: {
+    readonly code: ProblemCode;
+    readonly message: string;
+    /** Of ENTITLEMENT_LIMIT_EXCEEDED: usage without the measurement, and the limit that it would go past. */
+    readonly currentUsage?: string;
+    readonly usageLimit?: string;
+  };
 }
 
 export type MeasurementOutcome = Acknowledgement | Refusal;

@@ -23,6 +23,8 @@ export interface Manifest {
   readonly batchIds: readonly string[];
   /** One byte an event or measurement, over all batches in order; see aggregate/decide.ts. */
   readonly decisions: Buffer;
+  /** What measurements are acknowledged by; see aggregate/usage-terms.ts. Empty without any. */
+  readonly terms: Buffer;
   readonly decidedAt: number;
 }
 

@@ -77,6 +77,7 @@ export function manifestOf(
     token: randomUUID(),
     batchIds: batches.map(({ batchId }) => batchId),
     decisions: Buffer.alloc(events, 0),
+    terms: Buffer.from('terms'),
     decidedAt: Date.now(),
   };
 }

@@ -1,16 +1,37 @@
 import { randomUUID } from 'node:crypto';
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { foldUsage, unusedState } from '../aggregate/calculated-usage.ts';
+import {
+  allTime,
+  isWithin,
+  unusedState,
+  UsageFold,
+  type UsageSpan,
+  type UsageState,
+} from '../aggregate/calculated-usage.ts';
 import type { LookupKey } from '../aggregate/deduplicate.ts';
 import { identityRowWords, type MeasurementRow, StoreRefusedDataError } from '../aggregate/flush-store.ts';
 import { EventBlock, EventBlockBuilder } from '../metering/event-block.ts';
 import type { EventFact } from '../metering/facts.ts';
 import { eventIdentity, measurementIdentity } from '../metering/identity.ts';
-import { parseQuantity, type Quantity, quantityFromClickhouse, quantityToText } from '../quantity.ts';
+import {
+  addQuantities,
+  parseQuantity,
+  type Quantity,
+  quantityFromClickhouse,
+  quantityToText,
+  zeroQuantity,
+} from '../quantity.ts';
 import { createTestDatabase, type TestDatabase } from './clickhouse-database.fixture.ts';
 import { ClickhouseFlushStore } from './clickhouse-flush-store.ts';
-import { acknowledgements, copiesByReceipt, copiesByTimestamp, usageStates } from './flush-sql.ts';
+import {
+  acknowledgements,
+  copiesByReceipt,
+  copiesByTimestamp,
+  deltasAfter,
+  usageStates,
+  usageTotals,
+} from './flush-sql.ts';
 
 const hourMs = 3_600_000;
 const dayMs = 24 * hourMs;
@@ -75,6 +96,8 @@ function measurement(row: Partial<MeasurementRow> = {}): MeasurementRow {
     updateBehavior: 'DELTA',
     value: quantity('1'),
     currentUsage: quantity('1'),
+    usageLimit: null,
+    usagePeriod: null,
     dimensions: [],
     ...row,
   };
@@ -276,21 +299,26 @@ test('looks into what is stored go through the primary index', async () => {
   const arrays = Object.fromEntries(
     ['customers', 'names', 'features', 'resources', 'keys'].map((name) => [name, ['a']]),
   );
-  const query_params = { ...arrays, timestamps: [noon], receivedFrom: noon, beforeFlush: 1 };
+  const spans = { starts: [0], ends: [noon], earliest: 0, latest: noon - 1 };
+  const query_params = { ...arrays, ...spans, timestamps: [noon], receivedFrom: noon, beforeFlush: 1 };
   const conditions = [
     copiesByTimestamp('event'),
     copiesByReceipt('event'),
     acknowledgements,
     usageStates,
+    usageTotals,
+    deltasAfter,
   ].map(async (statement) => {
     const query = `EXPLAIN indexes = 1 ${statement}`;
     const answer = await database.client.query({ query, query_params, format: 'TabSeparatedRaw' });
-    return /PrimaryKey\s+Keys:[^:]+Condition: (.*)/.exec(await answer.text())?.[1];
+    return /PrimaryKey[\s│]+Keys:[^:]+Condition: (.*)/.exec(await answer.text())?.[1];
   });
   expect(await Promise.all(conditions)).toEqual([
     expect.stringContaining('((customer_id, event_name, timestamp) in 1-element set)'),
     expect.stringContaining('((customer_id, event_name) in 1-element set)'),
     expect.stringContaining('((customer_id, feature_id, timestamp) in 1-element set)'),
+    expect.stringContaining('((customer_id, feature_id) in 1-element set)'),
+    expect.stringContaining('((customer_id, feature_id) in 1-element set)'),
     expect.stringContaining('((customer_id, feature_id) in 1-element set)'),
   ]);
 });
@@ -305,10 +333,20 @@ test('an acknowledgement is found by identity and timestamp, with its exact amou
     dimensions: [['a', nasty]],
     currentUsage: quantityFromClickhouse('1234567890123456789012345678901234567890.5'),
   });
-  const other = { ...row, timestamp: noon + 1, id: randomUUID(), position: 1 };
+  const other = {
+    ...row,
+    timestamp: noon + 1,
+    id: randomUUID(),
+    position: 1,
+    usageLimit: quantity('0.5'),
+    usagePeriod: { start: noon - dayMs, end: noon },
+  };
   await store.insertMeasurements(randomUUID(), [row, other]);
-  const [found, missing] = await store.acknowledgements([row, { ...row, idempotencyKey: 'unknown' }]);
-  expect(found).toMatchObject({ id: row.id, timestamp: noon });
+  const unknown = { ...row, idempotencyKey: 'unknown' };
+  const [found, missing, limited] = await store.acknowledgements([row, unknown, other]);
+  expect(found).toMatchObject({ id: row.id, timestamp: noon, usageLimit: null, usagePeriod: null });
+  expect(limited).toMatchObject({ id: other.id, usagePeriod: other.usagePeriod });
+  expect(limited?.usageLimit && quantityToText(limited.usageLimit)).toBe('0.5');
   expect([found?.value, found?.currentUsage].map((each) => each && quantityToText(each))).toEqual([
     '-0.000000000000000000000000000001',
     '1234567890123456789012345678901234567890.5',
@@ -316,60 +354,67 @@ test('an acknowledgement is found by identity and timestamp, with its exact amou
   expect(missing).toBeUndefined();
 });
 
-test('calculated usage folds in ClickHouse to what it folds to here, flush by flush', async () => {
+test('calculated usage folds in ClickHouse to what it folds to here, in any span, of each resource and of all', async () => {
+  const resources = ['', nasty];
   const change = fc.record({
+    resourceId: fc.constantFrom(...resources),
     // Around the epoch and before it: a missing SET must not be taken for one in 1970.
     timestamp: fc.integer({ min: -4, max: 4 }).map((hours) => hours * hourMs),
     updateBehavior: fc.constantFrom('DELTA' as const, 'DELTA' as const, 'SET' as const),
     value: fc.integer({ min: -50, max: 50 }).map((tenths) => quantity(String(tenths / 10))),
   });
-  const history = fc.array(fc.array(change, { minLength: 1, maxLength: 5 }), { minLength: 1, maxLength: 4 });
+  const history = fc.array(fc.array(change, { minLength: 1, maxLength: 6 }), { minLength: 1, maxLength: 4 });
+  const spans = [
+    allTime,
+    { start: -2 * hourMs, end: 2 * hourMs },
+    { start: 0, end: 1 },
+    { start: hourMs, end: allTime.end },
+  ];
   await fc.assert(
-    fc.asyncProperty(history, async (flushes) => {
-      const pair = { customerId: randomUUID(), featureId: 'seats', resourceId: nasty };
-      const rows: MeasurementRow[] = [];
-      let state = unusedState;
-      for (const changes of flushes) {
-        const at = flush;
-        flush += 1;
-        rows.push(...changes.map((each, position) => measurement({ ...pair, ...each, flush: at, position })));
-        const deltas = rows.filter((row) => row.flush < at && row.updateBehavior === 'DELTA');
-        const sumAfter = (timestamp: number) =>
-          quantity(
-            String(
-              Math.round(
-                deltas.reduce(
-                  (sum, row) => sum + (row.timestamp > timestamp ? Number(quantityToText(row.value)) : 0),
-                  0,
-                ) * 10,
-              ) / 10,
-            ),
-          );
-        state = foldUsage(state, changes, sumAfter).state;
-      }
+    fc.asyncProperty(history, fc.integer({ min: 0, max: 3 }), async (flushes, unseen) => {
+      const feature = { customerId: randomUUID(), featureId: 'seats' };
+      const first = flush;
+      const rows = flushes.flatMap((changes, index) =>
+        changes.map((each, position) => measurement({ ...feature, ...each, flush: first + index, position })),
+      );
+      flush += flushes.length;
+      const before = Math.max(first, flush - unseen);
       await store.insertMeasurements(randomUUID(), rows);
-      const first = rows[0]?.flush ?? 0;
-      const nobody = { ...pair, customerId: 'nobody' };
-      const [all, none, empty] = [
-        ...(await store.usageStates([pair, nobody], flush)),
-        ...(await store.usageStates([pair], first)),
-      ].map((each) => each && { ...each, total: quantityToText(each.total) });
-      expect(all).toEqual({ ...state, total: quantityToText(state.total) });
-      expect(none).toEqual({ ...unusedState, total: '0' });
-      expect(empty).toEqual({ ...unusedState, total: '0' });
-      const deltasAfterNoon = rows.filter((row) => row.timestamp > 0 && row.updateBehavior === 'DELTA');
-      const [sum, nothing] = await store.deltasAfter(
-        [
-          { ...pair, timestamp: 0 },
-          { ...nobody, timestamp: 0 },
-        ],
-        flush,
+      const stored = rows.filter((row) => row.flush < before);
+      const stateOf = (resourceId: string, span: UsageSpan) => {
+        const ofFold = stored.filter((row) => row.resourceId === resourceId && isWithin(span, row.timestamp));
+        const fold = new UsageFold(unusedState, ofFold, () => zeroQuantity);
+        for (const row of ofFold) fold.add(row);
+        return fold.state;
+      };
+      const asks = spans.flatMap((span) =>
+        resources.map((resourceId) => ({ ...feature, resourceId, ...span })),
       );
-      const tenths = deltasAfterNoon.reduce(
-        (total, row) => total + Math.round(Number(quantityToText(row.value)) * 10),
-        0,
+      const nobody = { ...feature, resourceId: '', ...allTime, customerId: 'nobody' };
+      const states = await store.usageStates([...asks, nobody], before);
+      const text = (state: UsageState) => ({ ...state, total: quantityToText(state.total) });
+      const expected = [...asks.map((ask) => stateOf(ask.resourceId, ask)), unusedState];
+      expect(states.map(text)).toEqual(expected.map(text));
+      const totals = await store.usageTotals(
+        spans.map((span) => ({ ...feature, ...span })),
+        before,
       );
-      expect([sum, nothing].map((each) => each && quantityToText(each))).toEqual([String(tenths / 10), '0']);
+      const sums = spans.map((span) =>
+        resources
+          .map((resourceId) => stateOf(resourceId, span).total)
+          .reduce((sum, total) => addQuantities(sum, total), zeroQuantity),
+      );
+      expect(totals.map(quantityToText)).toEqual(sums.map(quantityToText));
+      const points = asks.map((ask) => ({ ...ask, timestamp: Math.max(ask.start, -hourMs) }));
+      const deltas = points.map(({ resourceId, timestamp, end }) =>
+        stored
+          .filter((row) => row.resourceId === resourceId && row.updateBehavior === 'DELTA')
+          .filter((row) => row.timestamp > timestamp && row.timestamp < end)
+          .reduce((sum, { value }) => addQuantities(sum, value), zeroQuantity),
+      );
+      expect((await store.deltasAfter(points, before)).map(quantityToText)).toEqual(
+        deltas.map(quantityToText),
+      );
     }),
     { numRuns: 20 },
   );

@@ -3,10 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings } from '@clickhouse/client';
-import type { UsageState } from '../aggregate/calculated-usage.ts';
-import { unusedState } from '../aggregate/calculated-usage.ts';
+import { allTime, type UsageSpan, type UsageState, unusedState } from '../aggregate/calculated-usage.ts';
 import type { LookupKey, StoredCopy } from '../aggregate/deduplicate.ts';
 import {
+  type CustomerFeature,
   type FlushStore,
   type IdentityRows,
   identityRowWords,
@@ -123,40 +123,43 @@ export class ClickhouseFlushStore implements FlushStore {
           value: quantityFromClickhouse(row.amount),
           timestamp: Number(row.at),
           currentUsage: quantityFromClickhouse(row.usage),
+          usageLimit: row.limit === null ? null : quantityFromClickhouse(row.limit),
+          usagePeriod: rowToPeriod(row),
         });
       }
     }
     return keys.map((key) => found.get(measurementKey(key)));
   }
 
-  async usageStates(pairs: readonly UsagePair[], beforeFlush: number): Promise<readonly UsageState[]> {
-    const found = new Map<string, UsageState>();
-    for (const page of pages(pairs, pairTexts)) {
-      const params = { ...pairColumns(page), beforeFlush };
-      for (const row of await selectRows<StateRow>(this.#client, { sql: sql.usageStates, params })) {
-        found.set(pairKey(row), {
-          setAt: row.sets === '0' ? undefined : Number(row.setAt),
-          total: quantityFromClickhouse(row.total),
-          newestAt: Number(row.newestAt),
-        });
-      }
-    }
-    return pairs.map((pair) => found.get(pairKey(pair)) ?? unusedState);
+  async usageStates(
+    asks: readonly (UsagePair & UsageSpan)[],
+    beforeFlush: number,
+  ): Promise<readonly UsageState[]> {
+    const rows = await this.#folds<StateRow, UsagePair & UsageSpan>(
+      sql.usageStates,
+      asks,
+      pairTexts,
+      pairColumns,
+      beforeFlush,
+    );
+    return rows.map((row) => (row === undefined ? unusedState : rowToState(row)));
+  }
+
+  async usageTotals(
+    asks: readonly (CustomerFeature & UsageSpan)[],
+    beforeFlush: number,
+  ): Promise<readonly Quantity[]> {
+    const rows = await this.#folds(sql.usageTotals, asks, featureTexts, featureColumns, beforeFlush);
+    return rows.map(rowToTotal);
   }
 
   async deltasAfter(
-    points: readonly (UsagePair & { readonly timestamp: number })[],
+    asks: readonly (UsagePair & UsageSpan & { readonly timestamp: number })[],
     beforeFlush: number,
   ): Promise<readonly Quantity[]> {
-    const found = new Map<string, Quantity>();
-    for (const page of pages(points, pairTexts)) {
-      const timestamps = page.map((point) => point.timestamp);
-      const params = { ...pairColumns(page), timestamps, beforeFlush };
-      for (const row of await selectRows<SumRow>(this.#client, { sql: sql.deltasAfter, params })) {
-        found.set(pairKey(row, row.after), quantityFromClickhouse(row.total));
-      }
-    }
-    return points.map((point) => found.get(pairKey(point, String(point.timestamp))) ?? zeroQuantity);
+    const after = asks.map((ask) => ({ ...ask, start: ask.timestamp + 1 }));
+    const rows = await this.#folds(sql.deltasAfter, after, pairTexts, pairColumns, beforeFlush);
+    return rows.map(rowToTotal);
   }
 
   async *identitiesSince(since: number): AsyncIterable<IdentityRows> {
@@ -219,6 +222,31 @@ export class ClickhouseFlushStore implements FlushStore {
       }
       throw classifyClickhouseError(error);
     }
+  }
+
+  /** One row an ask, in their order; undefined where nothing is stored. */
+  async #folds<Row extends FoldRow, Ask extends UsageSpan>(
+    query: string,
+    asks: readonly Ask[],
+    textsOf: (ask: Ask) => readonly string[],
+    columnsOf: (page: readonly Ask[]) => Record<string, readonly string[]>,
+    beforeFlush: number,
+  ): Promise<readonly (Row | undefined)[]> {
+    const rows: (Row | undefined)[] = [];
+    for (const page of pages(asks, textsOf)) {
+      const params = {
+        ...columnsOf(page),
+        starts: page.map(({ start }) => start),
+        ends: page.map(({ end }) => end),
+        earliest: page.reduce((earliest, { start }) => Math.min(earliest, start), allTime.end),
+        latest: page.reduce((latest, { end }) => Math.max(latest, end - 1), allTime.start),
+        beforeFlush,
+      };
+      const found = await selectRows<Row>(this.#client, { sql: query, params });
+      const byAsk = new Map(found.map((row) => [row.ask, row]));
+      rows.push(...page.map((_, index) => byAsk.get(index + 1)));
+    }
+    return rows;
   }
 
   async #copies(
@@ -327,6 +355,9 @@ function writeMeasurement(writer: RowBinaryWriter, row: MeasurementRow): void {
   writer.string(row.updateBehavior);
   writer.quantity(row.value);
   writer.quantity(row.currentUsage);
+  writer.nullable(row.usageLimit, (limit) => writer.quantity(limit));
+  writer.nullable(row.usagePeriod, ({ start }) => writer.int64(start));
+  writer.nullable(row.usagePeriod, ({ end }) => writer.int64(end));
   writer.stringMap(row.dimensions);
 }
 
@@ -349,26 +380,45 @@ interface AcknowledgementRow extends PairRow {
   readonly amount: string;
   readonly at: string;
   readonly usage: string;
+  readonly limit: string | null;
+  readonly since: string | null;
+  readonly until: string | null;
 }
 
-interface StateRow extends PairRow {
+/** What was found for one ask; `ask` is its place in the question, from 1. */
+interface FoldRow {
+  readonly ask: number;
   readonly total: string;
+}
+
+interface StateRow extends FoldRow {
   readonly newestAt: string;
-  readonly sets: string;
+  readonly setCount: string;
   readonly setAt: string;
 }
 
-interface SumRow extends PairRow {
-  readonly after: string;
-  readonly total: string;
+function rowToPeriod({ since, until }: AcknowledgementRow): UsageSpan | null {
+  return since === null || until === null ? null : { start: Number(since), end: Number(until) };
+}
+
+function rowToState(row: StateRow): UsageState {
+  return {
+    setAt: row.setCount === '0' ? undefined : Number(row.setAt),
+    total: quantityFromClickhouse(row.total),
+    newestAt: Number(row.newestAt),
+  };
+}
+
+function rowToTotal(row: FoldRow | undefined): Quantity {
+  return row === undefined ? zeroQuantity : quantityFromClickhouse(row.total);
+}
+
+function featureColumns(asks: readonly CustomerFeature[]): Record<string, readonly string[]> {
+  return { customers: asks.map((ask) => ask.customerId), features: asks.map((ask) => ask.featureId) };
 }
 
 function pairColumns(pairs: readonly UsagePair[]): Record<string, readonly string[]> {
-  return {
-    customers: pairs.map((pair) => pair.customerId),
-    features: pairs.map((pair) => pair.featureId),
-    resources: pairs.map((pair) => pair.resourceId),
-  };
+  return { ...featureColumns(pairs), resources: pairs.map((pair) => pair.resourceId) };
 }
 
 function pairKey(pair: UsagePair, ...more: readonly string[]): string {
@@ -379,6 +429,7 @@ function measurementKey(key: MeasurementKey): string {
   return pairKey(key, key.idempotencyKey, String(key.timestamp));
 }
 
+const featureTexts = (ask: CustomerFeature): readonly string[] => [ask.customerId, ask.featureId];
 const pairTexts = (pair: UsagePair): readonly string[] => [pair.customerId, pair.featureId, pair.resourceId];
 const lookupTexts = (key: LookupKey): readonly string[] => [key.customerId, key.name, key.idempotencyKey];
 

@@ -5,6 +5,7 @@
  */
 import { eventBlockColumns, verdictColumn } from '../metering/event-block.ts';
 import { eventIdentitySql, measurementIdentitySql } from '../metering/identity.ts';
+import { countedRowsSql } from './corrected-rows-sql.ts';
 
 const storedEventColumns =
   'content_digest, received_at, timestamp, event_name, customer_id, resource_id, idempotency_key, source, dimensions';
@@ -30,7 +31,8 @@ export function insertEvents(
 
 export const insertMeasurements =
   'INSERT INTO measurements (flush, position, id, content_digest, received_at, timestamp, feature_id, customer_id, ' +
-  'resource_id, idempotency_key, update_behavior, value, current_usage, dimensions) FORMAT RowBinary';
+  'resource_id, idempotency_key, update_behavior, value, current_usage, usage_limit, period_start, period_end, ' +
+  'dimensions) FORMAT RowBinary';
 
 type Kind = 'event' | 'measurement';
 
@@ -66,43 +68,95 @@ const instants = "arrayMap(ms -> fromUnixTimestamp64Milli(ms, 'UTC'), {timestamp
 const pairArrays = '{customers:Array(String)}, {features:Array(String)}, {resources:Array(String)}';
 const pairColumns = 'customer_id AS customerId, feature_id AS featureId, resource_id AS resourceId';
 const amongPairs = `(customer_id, feature_id, resource_id) IN (SELECT arrayJoin(arrayZip(${pairArrays})))`;
+const amongFeatures =
+  '(customer_id, feature_id) IN (SELECT arrayJoin(arrayZip({customers:Array(String)}, {features:Array(String)})))';
 
 export const acknowledgements = `SELECT ${pairColumns}, idempotency_key AS idempotencyKey, toString(id) AS measurementId,
-  toString(value) AS amount, toUnixTimestamp64Milli(timestamp) AS at, toString(current_usage) AS usage
+  toString(value) AS amount, toUnixTimestamp64Milli(timestamp) AS at, toString(current_usage) AS usage,
+  toString(usage_limit) AS limit, toUnixTimestamp64Milli(period_start) AS since,
+  toUnixTimestamp64Milli(period_end) AS until
 FROM measurements
 WHERE (customer_id, feature_id, timestamp, resource_id, idempotency_key) IN (
   SELECT arrayJoin(arrayZip({customers:Array(String)}, {features:Array(String)}, ${instants}, {resources:Array(String)}, {keys:Array(String)}))
 )`;
 
+const place = '(toUnixTimestamp64Milli(timestamp), flush, position)';
+const spanArrays = '{starts:Array(Int64)}, {ends:Array(Int64)}';
+/** Each with its place in the question, from 1, as `asked.1`. */
+const pairAsks = `(
+  SELECT arrayJoin(arrayZip(arrayEnumerate({starts:Array(Int64)}), ${pairArrays}, ${spanArrays})) AS asked
+) AS asks ON customer_id = asked.2 AND feature_id = asked.3 AND resource_id = asked.4`;
+const featureAsks = `(
+  SELECT arrayJoin(
+    arrayZip(arrayEnumerate({starts:Array(Int64)}), {customers:Array(String)}, {features:Array(String)}, ${spanArrays})
+  ) AS asked
+) AS asks ON customer_id = asked.2 AND feature_id = asked.3`;
+
+/** What counts of them; `earliest` and `latest` enclose all spans asked for, so that other months are not read. */
+function countedRows(among: string): string {
+  const rows = countedRowsSql({
+    table: 'measurements',
+    columns: [
+      'customer_id',
+      'feature_id',
+      'resource_id',
+      'timestamp',
+      'flush',
+      'position',
+      'update_behavior',
+      'value',
+    ],
+    customers: 'customer_id IN (SELECT arrayJoin({customers:Array(String)}))',
+    conditions: [
+      among,
+      'flush < {beforeFlush:UInt64}',
+      "timestamp >= fromUnixTimestamp64Milli({earliest:Int64}, 'UTC')",
+      "timestamp <= fromUnixTimestamp64Milli({latest:Int64}, 'UTC')",
+    ],
+    asOf: null,
+  });
+  return `(${rows}) AS counted`;
+}
+
+/** Within an ask's own span. */
+function within(start: string, end: string): string {
+  return `toUnixTimestamp64Milli(timestamp) >= ${start} AND toUnixTimestamp64Milli(timestamp) < ${end}`;
+}
+
+/** What a fold consists of is what its last SET replaced by itself and all after it, or everything without one. */
+function lastSet(partition: string): string {
+  return `maxIf(${place}, update_behavior = 'SET') OVER (PARTITION BY ${partition}) AS setPlace,
+  countIf(update_behavior = 'SET') OVER (PARTITION BY ${partition}) AS sets`;
+}
+
+const folded = 'toString(sumIf(value, sets = 0 OR place >= setPlace)) AS total';
+
 /**
- * Folds as `calculated-usage.ts` says. Two reads of the pairs' granules: one finds the newest SET, one sums from it.
- * The maximum is taken of integers: of DateTime64 it comes out wrong before 1970 as soon as the query was compiled,
+ * Folds as `calculated-usage.ts` says, in one read.
+ * Maxima are taken of integers: of DateTime64 they come out wrong before 1970 as soon as the query was compiled,
  * which happens the fourth time it runs (26.7, compile_aggregate_expressions compares as unsigned).
  */
-export const usageStates = `SELECT ${pairColumns},
-  toString(sumIf(value, newest.sets = 0 OR (timestamp, flush, position) >= newest.place)) AS total,
-  max(toUnixTimestamp64Milli(timestamp)) AS newestAt,
-  any(newest.sets) AS sets,
-  toUnixTimestamp64Milli(any(newest.place).1) AS setAt
-FROM measurements
-LEFT JOIN (
-  SELECT customer_id, feature_id, resource_id, count() AS sets, max((timestamp, flush, position)) AS place
-  FROM measurements
-  WHERE ${amongPairs} AND flush < {beforeFlush:UInt64} AND update_behavior = 'SET'
-  GROUP BY customer_id, feature_id, resource_id
-) AS newest USING (customer_id, feature_id, resource_id)
-WHERE ${amongPairs} AND flush < {beforeFlush:UInt64}
-GROUP BY customer_id, feature_id, resource_id`;
+export const usageStates = `SELECT number AS ask, ${folded},
+  max(place.1) AS newestAt, any(sets) AS setCount, any(setPlace).1 AS setAt
+FROM (
+  SELECT asked.1 AS number, value, ${place} AS place, ${lastSet('asked.1')}
+  FROM ${countedRows(amongPairs)} INNER JOIN ${pairAsks}
+  WHERE ${within('asked.5', 'asked.6')}
+)
+GROUP BY number`;
 
-export const deltasAfter = `SELECT point.1 AS customerId, point.2 AS featureId, point.3 AS resourceId,
-  point.4 AS after, toString(sum(value)) AS total
-FROM measurements
-INNER JOIN (
-  SELECT DISTINCT arrayJoin(arrayZip(${pairArrays}, {timestamps:Array(Int64)})) AS point
-) AS points ON customer_id = point.1 AND feature_id = point.2 AND resource_id = point.3
-WHERE ${amongPairs} AND flush < {beforeFlush:UInt64} AND update_behavior = 'DELTA'
-  AND toUnixTimestamp64Milli(timestamp) > point.4
-GROUP BY point`;
+export const usageTotals = `SELECT number AS ask, ${folded}
+FROM (
+  SELECT asked.1 AS number, value, ${place} AS place, ${lastSet('asked.1, resource_id')}
+  FROM ${countedRows(amongFeatures)} INNER JOIN ${featureAsks}
+  WHERE ${within('asked.4', 'asked.5')}
+)
+GROUP BY number`;
+
+export const deltasAfter = `SELECT asked.1 AS ask, toString(sum(value)) AS total
+FROM ${countedRows(amongPairs)} INNER JOIN ${pairAsks}
+WHERE ${within('asked.5', 'asked.6')} AND update_behavior = 'DELTA'
+GROUP BY asked.1`;
 
 const instant = "fromUnixTimestamp64Milli({since:Int64}, 'UTC')";
 const recentEvents = `FROM events WHERE received_at >= ${instant} OR timestamp >= ${instant}`;

@@ -25,7 +25,14 @@ export interface Migration {
 }
 
 /** In the order they run; an entry never changes once it was released. */
-export const migrations: readonly Migration[] = [events, measurements, eventConflicts, changeLog, acknowledgedLimits, corrections];
+export const migrations: readonly Migration[] = [
+  events,
+  measurements,
+  eventConflicts,
+  changeLog,
+  acknowledgedLimits,
+  corrections,
+];
 
 /** Creates the database and runs what is missing. Answers the names of the steps that this call ran. */
 export async function migrateClickhouse(target: ClickhouseTarget): Promise<readonly string[]> {

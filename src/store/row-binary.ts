@@ -53,6 +53,12 @@ export class RowBinaryWriter {
     }
   }
 
+  /** A value of a Nullable column; `write` is called when there is one. */
+  nullable<T>(value: T | null, write: (value: T) => void): void {
+    this.#byte(value === null ? 1 : 0);
+    if (value !== null) write(value);
+  }
+
   stringMap(entries: readonly (readonly [key: string, text: string])[]): void {
     this.#varint(entries.length);
     for (const [key, text] of entries) {

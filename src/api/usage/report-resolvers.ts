@@ -76,7 +76,9 @@ async function acknowledge(
 function answerOf(outcome: MeasurementOutcome | undefined): Answer {
   if (outcome === undefined)
     throw new Error('the intake answered fewer outcomes than it was given measurements');
-  return 'error' in outcome ? new ApiProblem(outcome.error.code, outcome.error.message) : outcome;
+  if (!('error' in outcome)) return outcome;
+  const { code, message, ...details } = outcome.error;
+  return new ApiProblem(code, message, details);
 }
 
 function checkCount(list: string, count: number, countMax: number): void {

@@ -1,0 +1,90 @@
+/**
+ * What a measurement is acknowledged and refused by: limit, periods and units as they stood when its flush was
+ * decided. They travel in the flush's manifest, since an entitlement may change between a crash and the redo.
+ */
+import type { CustomerEntitlements } from '../entitlements/entitlement.ts';
+import type { MeasurementFact } from '../metering/facts.ts';
+import { parseQuantity, type Quantity, quantityToText } from '../quantity.ts';
+import type { UnitRule } from '../usage/unit-transformation.ts';
+import type { UsageSpan } from './calculated-usage.ts';
+
+export interface UsageTerms {
+  /** In the units that usage is answered in; null without one. */
+  readonly limit: Quantity | null;
+  /** Whether the limit refuses what asks to be refused. */
+  readonly isHardLimit: boolean;
+  /** Whose usage counts against the limit: the measurement's own resource, or all of the customer's. */
+  readonly limitScope: 'resource' | 'customer';
+  /** The current period of the entitlement; null: usage never starts from zero again. */
+  readonly period: UsageSpan | null;
+  readonly units: UnitRule | null;
+}
+
+/** Where nothing is granted there is nothing to exceed (contract, 5.2 and 5.5). */
+export const noTerms: UsageTerms = {
+  limit: null,
+  isHardLimit: false,
+  limitScope: 'customer',
+  period: null,
+  units: null,
+};
+
+export function termsOf(
+  { featureId, resourceId }: Pick<MeasurementFact, 'featureId' | 'resourceId'>,
+  entitlements: CustomerEntitlements,
+  units: UnitRule | null,
+): UsageTerms {
+  const granted = entitlements.of(featureId, resourceId === '' ? null : resourceId);
+  if ('deniedReason' in granted) return { ...noTerms, units };
+  const { hasUnlimitedUsage, usageLimit, hasSoftLimit, usageResourceId, usagePeriod } = granted;
+  const limit = hasUnlimitedUsage ? null : usageLimit;
+  return {
+    limit,
+    isHardLimit: limit !== null && !hasSoftLimit,
+    limitScope: resourceId === '' || usageResourceId === null ? 'customer' : 'resource',
+    period: usagePeriod === null ? null : { start: usagePeriod.start, end: usagePeriod.end },
+    units,
+  };
+}
+
+/**
+ * Terms of a flush's measurements in order. Most are equal, so each different one is written once, and a number
+ * for each measurement: 2 to 4 bytes, which compress.
+ */
+export function encodeTerms(terms: readonly UsageTerms[]): Buffer {
+  if (terms.length === 0) return Buffer.alloc(0);
+  const places = new Map<string, number>();
+  const rows = terms.map((each) => {
+    const text = JSON.stringify(toWire(each));
+    const place = places.get(text) ?? places.size;
+    places.set(text, place);
+    return place;
+  });
+  return Buffer.from(`{"terms":[${[...places.keys()].join(',')}],"rows":[${rows.join(',')}]}`);
+}
+
+/** Empty for a manifest without terms. */
+export function decodeTerms(encoded: Buffer): readonly UsageTerms[] {
+  if (encoded.length === 0) return [];
+  const { terms, rows } = JSON.parse(encoded.toString()) as { terms: WireTerms[]; rows: number[] };
+  const decoded = terms.map(fromWire);
+  return rows.map((place) => decoded[place] ?? noTerms);
+}
+
+interface WireTerms extends Omit<UsageTerms, 'limit'> {
+  readonly limit: string | null;
+}
+
+function toWire({ limit, isHardLimit, limitScope, period, units }: UsageTerms): WireTerms {
+  return {
+    limit: limit === null ? null : quantityToText(limit),
+    isHardLimit,
+    limitScope,
+    period,
+    units: units === null ? null : { divide: units.divide, round: units.round },
+  };
+}
+
+function fromWire({ limit, ...terms }: WireTerms): UsageTerms {
+  return { ...terms, limit: limit === null ? null : (parseQuantity(limit) ?? null) };
+}
