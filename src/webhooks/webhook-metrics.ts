@@ -10,7 +10,7 @@ export interface WatchedQueue {
 export function watchWebhooks(registry: Registry, queues: readonly WatchedQueue[]): void {
   new Gauge({
     name: 'tollgate_webhooks',
-    help: 'Webhooks by queue and state: those that wait to be delivered or tried again (waiting), and the dead letters (kept); and how many have been delivered, retried after a failure, given up (dead) or dropped because too many waited, since the beginning.',
+    help: 'Webhooks by queue and state: those that wait to be delivered or tried again (waiting), and the dead letters (kept); and how many have been delivered (or had nothing left to deliver), retried after a failure, given up (dead) or dropped because too many waited, since the beginning.',
     labelNames: ['queue', 'state'],
     registers: [registry],
     async collect() {
