@@ -98,6 +98,7 @@ const adapterNames: Readonly<Record<string, RegExp>> = {
 const pureModules = production.filter(
   ({ path }) =>
     (/^src\/(metering|catalog|subscriptions)\//.test(path) && !/\/(record|bullmq)-/.test(path)) ||
+    /^src\/webhooks\/lifecycle-(event|events|payload)\.ts$/.test(path) ||
     /^src\/(quantity|money|json)\.ts$/.test(path) ||
     path.endsWith('-sql.ts'),
 );
