@@ -43,6 +43,21 @@ describe('the timekeeper', () => {
     expect(entries.filter((actor) => actor === 'system')).toHaveLength(customers.length);
   });
 
+  it('rolls versions out until there is nothing to do, and looks again later', async () => {
+    const answers = [true, true, false, true];
+    let asked = 0;
+    const rollOut = (): Promise<boolean> => {
+      asked += 1;
+      return Promise.resolve(answers.shift() ?? false);
+    };
+    const time = { settleDue: () => Promise.resolve(0), rollOut };
+    const namespace = `{time-${randomUUID()}}`;
+    const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, intervalMs: 20 });
+    await keeper.start();
+    await vi.waitFor(() => expect([answers.length, asked > 4]).toEqual([0, true]), { timeout: 10_000 });
+    await keeper.stop();
+  });
+
   it('may be stopped before it starts, and twice', async () => {
     const time = { settleDue: () => Promise.resolve(0), rollOut: () => Promise.resolve(false) };
     const namespace = `{time-${randomUUID()}}`;

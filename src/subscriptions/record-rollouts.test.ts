@@ -10,7 +10,7 @@ import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { fee, makePlan, makeProduct, paid, published } from './life-cycle.fixture.ts';
 import { newSubscription, provisionCustomers } from './record-register.fixture.ts';
 import { RecordSubscriptionRegister } from './record-subscription-register.ts';
-import { subscriptionRef, subscriptionWrite } from './subscription-record.ts';
+import { subscriptionOf, subscriptionRef, subscriptionWrite } from './subscription-record.ts';
 import type { Subscription } from './subscription.ts';
 
 const redis = new Redis(inject('redisUrl'));
@@ -133,5 +133,5 @@ async function stored(customerId: string): Promise<Subscription> {
 /** Of each subscription: the plan's version, and how often it was written. */
 async function versions(): Promise<readonly (readonly [number, number])[]> {
   const found = await records.read(customers.map((customerId) => subscriptionRef(`of-${customerId}`)));
-  return found.map((record) => [(record?.body as Subscription).planVersion, record?.version ?? 0]);
+  return found.map((record) => [subscriptionOf(record)?.planVersion ?? 0, record?.version ?? 0]);
 }

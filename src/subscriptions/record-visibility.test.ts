@@ -26,7 +26,7 @@ beforeEach(async () => {
   await provisionCustomers(records, ['acme', 'beta']);
   for (const customerId of ['acme', 'beta']) {
     const request = newSubscription(customerId, 'free', { refId: `of-${customerId}` });
-    expect(await register.provision(request, audit)).toMatchObject({ subscription: { status: 'ACTIVE' } });
+    await register.provision(request, audit);
   }
 });
 
