@@ -14,6 +14,7 @@ import {
   invoiceOf,
   type InvoicePart,
   partsOf,
+  payerOf,
 } from './invoice.ts';
 import { chargesInAdvance } from './subscription-price.ts';
 import { hasEnded, type Offers, type Portfolio, type Subscription } from './subscription.ts';
@@ -23,7 +24,8 @@ export interface ChangeToBill {
   /** With what has ended by the change, as ended. */
   readonly after: Portfolio;
   readonly offers: Offers;
-  readonly customerCoupon: AppliedCoupon | null;
+  /** Of the customers who pay, by refId; those who have none may be absent. */
+  readonly payerCoupons: ReadonlyMap<string, AppliedCoupon | null>;
   /** The instant of the change, epoch ms. */
   readonly at: number;
   /**
@@ -110,14 +112,14 @@ function chargedPeriod(subscription: Subscription, instant: number): PeriodSpan 
 }
 
 function creditsOf({ before, after }: Pair, change: ChangeToBill): readonly InvoicePart[] {
-  const { offers, customerCoupon, at, cause } = change;
+  const { offers, payerCoupons, at, cause } = change;
   // What is pending has not been paid for.
   if (before === undefined || before.status === 'PAYMENT_PENDING' || !isCredited(after)) return [];
   const period = chargedPeriod(before, cause === 'time' ? at - 1 : at);
   if (period === null || at >= period.end) return [];
   // What was charged within the period counts as discounted as its first invoice was.
   const invoicedAt = Math.max(period.start, chargedFrom(before) ?? period.start);
-  const coupon = couponAt(before, customerCoupon, invoicedAt);
+  const coupon = couponAt(before, payerCoupons.get(payerOf(before)) ?? null, invoicedAt);
   return partsOf(before, offers, { kind: 'credit', period, from: at, coupon });
 }
 
@@ -129,10 +131,10 @@ function isCredited(after: Subscription): boolean {
   return gaveWay || cancellation?.prorate === true;
 }
 
-function chargesOf({ after }: Pair, { offers, customerCoupon, at }: ChangeToBill): readonly InvoicePart[] {
+function chargesOf({ after }: Pair, { offers, payerCoupons, at }: ChangeToBill): readonly InvoicePart[] {
   const period = chargedPeriod(after, at);
   if (period === null) return [];
-  const coupon = couponAt(after, customerCoupon, at);
+  const coupon = couponAt(after, payerCoupons.get(payerOf(after)) ?? null, at);
   return partsOf(after, offers, { kind: 'charge', period, from: at, coupon });
 }
 

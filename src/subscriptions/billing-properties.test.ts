@@ -89,7 +89,8 @@ describe('whatever a customer does', () => {
           const { portfolio: after, offers, now } = ledger.account;
           const [only, ...others] = after.subscriptions.filter((item) => !hasEnded(item));
           if (one.do === 'wait' || only === undefined || others.length > 0) continue;
-          const change = { before, after, refId: only.refId, offers, customerCoupon, at: now };
+          const payerCoupons = new Map([['acme', customerCoupon]]);
+          const change = { before, after, refId: only.refId, offers, payerCoupons, at: now };
           const { recurringInvoice } = previewOf(change);
           const [line] = recurringInvoice.lineItems;
           if (line === undefined) continue;
@@ -192,7 +193,8 @@ class Ledger {
 
   #bill(change: Pick<ChangeToBill, 'before' | 'cause'>): void {
     const { portfolio: after, offers, now } = this.account;
-    const whole = { ...change, after, offers, customerCoupon: this.#coupon, at: now };
+    const payerCoupons = new Map([['acme', this.#coupon]]);
+    const whole = { ...change, after, offers, payerCoupons, at: now };
     const { invoice, otherInvoices } = billChange(whole, { payerId: 'acme', currency: 'usd' });
     expect(otherInvoices).toEqual([]);
     this.last = invoice;

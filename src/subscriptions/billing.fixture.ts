@@ -52,19 +52,22 @@ export function openAccount(start: string, currency = 'usd'): Account {
 export function billOf(
   account: Account,
   change: () => unknown,
-  customerCoupon: AppliedCoupon | null = null,
+  coupon: AppliedCoupon | null = null,
 ): BilledChange {
   const before = account.portfolio;
   change();
   const { portfolio: after, offers, now } = account;
-  return billChange({ before, after, offers, customerCoupon, at: now, cause: 'request' }, empty);
+  return billChange(
+    { before, after, offers, payerCoupons: new Map([['acme', coupon]]), at: now, cause: 'request' },
+    empty,
+  );
 }
 
 /** What the change costs that time makes at this instant. */
 export function billOfTime(account: Account, instant: string): BilledChange {
   const before = account.until(at(instant) - 1).portfolio;
   const { portfolio: after, offers, now } = account.until(at(instant));
-  return billChange({ before, after, offers, customerCoupon: null, at: now, cause: 'time' }, empty);
+  return billChange({ before, after, offers, payerCoupons: new Map(), at: now, cause: 'time' }, empty);
 }
 
 export function sums({ proration, invoice }: BilledChange): Readonly<Record<string, string>> {

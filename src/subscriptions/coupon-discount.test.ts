@@ -58,6 +58,14 @@ describe('coupons', () => {
     expect(sums(bill(() => account.provision('p60'), twenty))).toMatchObject({ discount: '3', total: '12' });
   });
 
+  it('of the customer who pays are what counts, not of the one who has it', () => {
+    const payingCustomerId = 'holding';
+    expect(sums(bill(() => account.provision('p30', { payingCustomerId }), twenty))).toMatchObject({
+      discount: '0',
+      total: '30',
+    });
+  });
+
   it('take their percentage off a change’s subtotal, rounded once', () => {
     account.provision('p30');
     account.until(at('2026-06-30'));

@@ -71,13 +71,13 @@ export interface BilledRest {
 export function recurringInvoice(
   subscription: Subscription,
   offers: Offers,
-  customerCoupon: AppliedCoupon | null,
+  payerCoupon: AppliedCoupon | null,
   start: number,
 ): Invoice {
   const { billingAnchor, billingPeriod, startDate } = subscription;
   if (billingPeriod === null) return invoiceOf([], emptyAddress(subscription, offers));
   const period = periodAt(billingAnchor ?? startDate, billingPeriod, start);
-  const coupon = couponAt(subscription, customerCoupon, period.start);
+  const coupon = couponAt(subscription, payerCoupon, period.start);
   const rest: BilledRest = { kind: 'charge', period, from: period.start, coupon };
   const parts = partsOf(subscription, offers, rest);
   return invoiceOf(parts, parts[0] ?? emptyAddress(subscription, offers));
@@ -124,19 +124,20 @@ export function partsOf(
   });
 }
 
-/** The coupon that an invoice of this instant is discounted by: the subscription's own goes before the customer's. */
+/** The coupon that an invoice of this instant is discounted by: the subscription's own goes before that of who pays. */
 export function couponAt(
   { coupon }: Subscription,
-  customerCoupon: AppliedCoupon | null,
+  payerCoupon: AppliedCoupon | null,
   at: number,
 ): AppliedCoupon | null {
   const holds = (applied: AppliedCoupon | null): boolean =>
     applied !== null && applied.startsAt <= at && (applied.endsAt === null || at < applied.endsAt);
   if (holds(coupon)) return coupon;
-  return holds(customerCoupon) ? customerCoupon : null;
+  return holds(payerCoupon) ? payerCoupon : null;
 }
 
-function payerOf({ payingCustomerId, customerId }: Subscription): string {
+/** The refId of the customer who pays for it. */
+export function payerOf({ payingCustomerId, customerId }: Subscription): string {
   return payingCustomerId ?? customerId;
 }
 

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import { customerOf } from '../customers/customer-record.ts';
+import { customerOf, customerRef } from '../customers/customer-record.ts';
+import type { AppliedCoupon } from '../catalog/coupon.ts';
 import { RehearsedRecords } from '../records/rehearsed-records.ts';
 import type { RecordKind } from '../records/record-kinds.ts';
 import type { Audit } from '../records/record-store.ts';
 import { advance } from './advance.ts';
+import { payerOf } from './invoice.ts';
 import { offersFor } from './record-offers.ts';
 import {
   RecordSubscriptionRegister,
@@ -70,9 +72,14 @@ export class RecordSubscriptionPreviews implements SubscriptionPreviews {
     const before = advance({ subscriptions: stored, trialedProductIds }, offers, at);
     const kept = stored.filter((item) => !written.some((other) => other.refId === item.refId));
     const after = { subscriptions: [...kept, ...written], trialedProductIds };
-    const customer = decidedOn.find(({ kind, key }) => kind === 'customer' && key === customerId);
-    const customerCoupon = customerOf(customer)?.coupon ?? null;
-    return { before, after, refId, offers, customerCoupon, at };
+    const payerCoupons = await this.#couponsOf([...stored, ...written].map(payerOf));
+    return { before, after, refId, offers, payerCoupons, at };
+  }
+
+  async #couponsOf(payerIds: readonly string[]): Promise<ReadonlyMap<string, AppliedCoupon | null>> {
+    const known = [...new Set(payerIds)];
+    const customers = (await this.#options.records.read(known.map(customerRef))).map(customerOf);
+    return new Map(known.map((payerId, place) => [payerId, customers[place]?.coupon ?? null]));
   }
 }
 

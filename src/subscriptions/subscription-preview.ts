@@ -4,7 +4,7 @@ import type { CatalogProblem } from '../catalog/catalog-problem.ts';
 import { advance } from './advance.ts';
 import { billChange, type Proration } from './bill-change.ts';
 import { periodAt, type PeriodSpan } from './billing-period.ts';
-import { emptyAddress, type Invoice, invoiceOf, recurringInvoice } from './invoice.ts';
+import { emptyAddress, type Invoice, invoiceOf, payerOf, recurringInvoice } from './invoice.ts';
 import { isDowngrade } from './package-version.ts';
 import { isDisplacedBy } from './portfolio.ts';
 import { currentPeriod } from './subscription-dates.ts';
@@ -40,7 +40,8 @@ export interface RehearsedChange {
   readonly after: Portfolio;
   readonly refId: string;
   readonly offers: Offers;
-  readonly customerCoupon: AppliedCoupon | null;
+  /** Of the customers who pay, by refId. */
+  readonly payerCoupons: ReadonlyMap<string, AppliedCoupon | null>;
   readonly at: number;
 }
 
@@ -76,11 +77,11 @@ function firstPeriod({ after, offers, at }: RehearsedChange, subject: Subscripti
 
 /** Time is let go on to the next period's first instant, so that what is scheduled until then has happened. */
 function nextInvoice(change: RehearsedChange, subject: Subscription): Invoice {
-  const { after, offers, customerCoupon } = change;
+  const { after, offers, payerCoupons } = change;
   const start = nextPeriodStart(change, subject);
   const then = start === null ? null : subscriptionAt(after, subject, offers, start);
   if (start === null || then === null) return invoiceOf([], emptyAddress(subject, offers));
-  return recurringInvoice(then, offers, customerCoupon, start);
+  return recurringInvoice(then, offers, payerCoupons.get(payerOf(then)) ?? null, start);
 }
 
 function nextPeriodStart({ after, offers, at }: RehearsedChange, subject: Subscription): number | null {

@@ -4,7 +4,7 @@ import type { Price } from '../../catalog/price.ts';
 import type { Customer } from '../../customers/customer.ts';
 import type { Money } from '../../money.ts';
 import { cancellationDate, currentPeriod, effectiveEndDate } from '../../subscriptions/subscription-dates.ts';
-import { recurringInvoice } from '../../subscriptions/invoice.ts';
+import { payerOf, recurringInvoice } from '../../subscriptions/invoice.ts';
 import { pricesOf } from '../../subscriptions/subscription-price.ts';
 import type { Offers, ScheduledUpdate, Subscription } from '../../subscriptions/subscription.ts';
 import type { ApiContext, FieldResolvers } from '../context.ts';
@@ -71,11 +71,11 @@ async function totalPrice(
   context: ApiContext,
 ): Promise<{ readonly subTotal: Money; readonly total: Money } | null> {
   const { customers, clock } = context.services;
-  const [offers, owner] = await Promise.all([
+  const [offers, payer] = await Promise.all([
     offersOf(subscription, context),
-    customers.customer(subscription.customerId),
+    customers.customer(payerOf(subscription)),
   ]);
-  const invoice = recurringInvoice(subscription, offers, owner?.coupon ?? null, clock.now());
+  const invoice = recurringInvoice(subscription, offers, payer?.coupon ?? null, clock.now());
   const { lineItems, subtotal, total } = invoice;
   return lineItems.length === 0 ? null : { subTotal: subtotal, total };
 }
