@@ -214,7 +214,10 @@ ${packageFields}    "How many of it a subscription may have; null without a boun
   enum PublishMigrationType {
     "For those who subscribe from now on; others stay on their version until they are migrated."
     NEW_CUSTOMERS
-    "For all: subscriptions of earlier versions move to it."
+    """
+    For all: subscriptions of earlier versions move to it by themselves within moments, but for those that would begin to
+    be billed or for which it has no price.
+    """
     ALL_CUSTOMERS
   }
 
