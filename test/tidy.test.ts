@@ -97,7 +97,8 @@ const adapterNames: Readonly<Record<string, RegExp>> = {
 /** Decides, and does nothing else: no vendor, no clock, no log, no waiting on anything outside. */
 const pureModules = production.filter(
   ({ path }) =>
-    (/^src\/(metering|catalog|subscriptions)\//.test(path) && !/\/(record|bullmq)-/.test(path)) ||
+    (/^src\/(metering|catalog|subscriptions|entitlements)\//.test(path) &&
+      !/\/(record|bullmq|live)-/.test(path)) ||
     /^src\/webhooks\/lifecycle-(event|events|payload)\.ts$/.test(path) ||
     /^src\/(quantity|money|json)\.ts$/.test(path) ||
     path.endsWith('-sql.ts'),

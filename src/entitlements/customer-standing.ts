@@ -171,7 +171,7 @@ function promotionalOrigin(
   };
 }
 
-function originOf(subscription: Subscription, offers: Offers, now: number): EntitlementOrigin {
+export function originOf(subscription: Subscription, offers: Offers, now: number): EntitlementOrigin {
   const { refId, resourceId, startDate, createdAt, usageAnchor } = subscription;
   const version = offers
     .package(subscription.planId)

@@ -13,15 +13,17 @@ export interface ResetRule {
 }
 
 /**
- * The period that holds `now`. Usage from before `usageAnchor` does not count, so a calendar's period that the
- * anchor lies in begins there. An anchor that is still ahead cuts nothing off.
+ * The period that holds `now`. Usage is counted anew from `usageAnchor`, so where the calendar's period has that
+ * inside, one ends and another begins there.
  */
 export function usagePeriodAt(rule: ResetRule, usageAnchor: number, now: number): UsagePeriod {
   const origin = calendarOrigin(rule);
   const step = steps[rule.resetPeriod];
   const { start, end } = spanAt(step, origin ?? usageAnchor, now);
-  const cut = usageAnchor <= now ? Math.max(start, usageAnchor) : start;
-  return { start: cut, end, anchor: origin === null ? usageAnchor : start };
+  const anchor = origin === null ? usageAnchor : start;
+  return usageAnchor <= now
+    ? { start: Math.max(start, usageAnchor), end, anchor }
+    : { start, end: Math.min(end, usageAnchor), anchor };
 }
 
 type Step = { readonly months: number } | { readonly ms: number };
