@@ -196,7 +196,7 @@ class Ledger {
     const payerCoupons = new Map([['acme', this.#coupon]]);
     const whole = { ...change, after, offers, payerCoupons, at: now };
     const { invoice, otherInvoices } = billChange(whole, { payerId: 'acme', currency: 'usd' });
-    expect(otherInvoices).toEqual([]);
+    if (otherInvoices.length > 0) throw new Error('an invoice in another currency, or to another payer');
     this.last = invoice;
     this.billed += numberOf(invoice.total);
     this.roundings += invoice.lineItems.length + 1;
