@@ -53,6 +53,7 @@ export class BullmqWebhookQueue<Data> implements WebhookQueue<Data> {
     }));
     // One transaction for some: all of them would keep Redis from answering anybody else for long.
     for (let from = 0; from < jobs.length; from += jobsPerStep) {
+      // BullMQ derives the form of its jobs from Data, which TypeScript cannot do for a type that is still open.
       await (this.#queue as Queue).addBulk(jobs.slice(from, from + jobsPerStep));
     }
     const dropped = webhooks.length - taken.length;
