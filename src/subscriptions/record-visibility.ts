@@ -5,7 +5,12 @@
  */
 import { customerOf, customerRef } from '../customers/customer-record.ts';
 import { changeRecords } from '../records/change-records.ts';
-import { type Audit, RecordsOverloadedError, type RecordStore, type StoredRecord } from '../records/record-store.ts';
+import {
+  type Audit,
+  RecordsOverloadedError,
+  type RecordStore,
+  type StoredRecord,
+} from '../records/record-store.ts';
 import {
   bookOf,
   bookRef,
