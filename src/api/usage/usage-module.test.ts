@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, inject, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, inject, it, vi } from 'vitest';
 import { parseQuantity, type Quantity } from '../../quantity.ts';
 import type { ReportedItem } from '../../usage/usage.ts';
 import { codesOf, dataOf, type RunningApi, startApi, startOfTests } from '../api.fixture.ts';
@@ -86,6 +86,18 @@ describe('reportUsage', () => {
     expect(codesOf(answer)).toEqual(['CUSTOMER_NOT_FOUND']);
     expect(answer.errors[0]?.path).toEqual(['reportUsage']);
     expect(answer.data).toEqual({ reportUsage: null });
+  });
+
+  it('tells usage and limit where the limit refused', async () => {
+    const [code, message] = ['ENTITLEMENT_LIMIT_EXCEEDED', 'past the limit'] as const;
+    const refusal = { error: { code, message, currentUsage: '9.5', usageLimit: '10' } };
+    vi.spyOn(api.intake, 'acceptMeasurements').mockResolvedValueOnce([refusal]);
+    const input = { customerId: 'acme', featureId: 'seats', value: 1, rejectIfExceeded: true };
+    const answer = await api.ask(reportUsage, { input });
+    expect(answer.errors[0]).toMatchObject({
+      message,
+      extensions: { code, currentUsage: '9.5', usageLimit: '10' },
+    });
   });
 
   it.each([
