@@ -8,6 +8,7 @@ import type { Correction, CorrectionOutcome, Corrections } from '../corrections/
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { LiveChecks } from '../entitlements/live-checks.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
+import { RecordUsageResets } from '../entitlements/record-usage-resets.ts';
 import type { ChangeEntry } from '../records/change-log.ts';
 import { recordKeys } from '../records/record-keys.ts';
 import type { RecordStore } from '../records/record-store.ts';
@@ -205,16 +206,18 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
   const entitlements = new RecordEntitlements({ records, catalog, features, clock });
   const checks = new LiveChecks({ entitlements, usage: liveUsage, clock });
   const logged: unknown[] = [];
+  const subscriptions = new RecordSubscriptionRegister({ records, catalog, clock });
   const server = createApiServer({
     services: {
       records,
       catalog,
       features,
       customers: new RecordCustomerDirectory(records),
-      subscriptions: new RecordSubscriptionRegister({ records, catalog, clock }),
+      subscriptions,
       previews: new RecordSubscriptionPreviews({ records, catalog, clock }),
       intake,
       usage,
+      usageResets: new RecordUsageResets({ records, subscriptions, catalog, clock }),
       corrections: new NoCorrections(),
       liveUsage,
       checks,

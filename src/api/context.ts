@@ -4,6 +4,7 @@ import type { Clock } from '../clock.ts';
 import type { Corrections } from '../corrections/correction.ts';
 import type { CustomerRegister } from '../customers/customer.ts';
 import type { LiveChecks } from '../entitlements/live-checks.ts';
+import type { RecordUsageResets } from '../entitlements/record-usage-resets.ts';
 import type { Audit, RecordStore } from '../records/record-store.ts';
 import type { SubscriptionPreviews } from '../subscriptions/subscription-preview.ts';
 import type { SubscriptionRegister } from '../subscriptions/subscription-register.ts';
@@ -23,6 +24,7 @@ export interface ApiServices {
   readonly intake: Intake;
   readonly usage: UsageReader;
   readonly corrections: Corrections;
+  readonly usageResets: Pick<RecordUsageResets, 'resets'>;
   readonly liveUsage: LiveUsage;
   readonly checks: Pick<LiveChecks, 'all' | 'check'>;
   readonly clock: Clock;

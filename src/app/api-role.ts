@@ -10,6 +10,7 @@ import { RecordCorrections } from '../corrections/record-corrections.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { LiveChecks } from '../entitlements/live-checks.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
+import { RecordUsageResets } from '../entitlements/record-usage-resets.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
 import { RecordSubscriptionPreviews } from '../subscriptions/record-subscription-previews.ts';
@@ -35,16 +36,18 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   const features = new RecordFeatureCatalog(records);
   const entitlements = new RecordEntitlements({ records, catalog, features, clock: systemClock });
   const liveUsage = makeLiveUsage(engines, edge);
+  const subscriptions = new RecordSubscriptionRegister({ records, catalog, clock: systemClock });
   const server = createApiServer({
     services: {
       records,
       catalog,
       features,
       customers: new RecordCustomerDirectory(records),
-      subscriptions: new RecordSubscriptionRegister({ records, catalog, clock: systemClock }),
+      subscriptions,
       previews: new RecordSubscriptionPreviews({ records, catalog, clock: systemClock }),
       intake: makeIntake(engines, edge, registry),
       usage: new ClickhouseUsageReader(clickhouse, features),
+      usageResets: new RecordUsageResets({ records, subscriptions, catalog, clock: systemClock }),
       corrections: new RecordCorrections({
         records,
         store: new ClickhouseCorrectionStore(clickhouse),

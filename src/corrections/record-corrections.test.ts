@@ -43,13 +43,13 @@ interface World {
   readonly outbox: RedisOutbox;
   readonly store: ClickhouseCorrectionStore;
   readonly customerId: string;
-  correct(name: Partial<ItemName>, request?: CorrectionRequest): Promise<CorrectionOutcome>;
+  readonly correct: (name: Partial<ItemName>, request?: CorrectionRequest) => Promise<CorrectionOutcome>;
   /** Reports usage and answers the acknowledgement's `currentUsage`. */
-  report(value: string, idempotencyKey?: string): Promise<string>;
+  readonly report: (value: string, idempotencyKey?: string) => Promise<string>;
   /** The figure of the reader; the counter's must be the same. */
-  usage(feature: typeof seats): Promise<string>;
+  readonly usage: (feature: typeof seats) => Promise<string>;
   /** Starts applying; not done by itself. */
-  apply(): void;
+  readonly apply: () => void;
 }
 
 async function openWorld(ackTimeoutMs = 10_000): Promise<World> {
@@ -72,7 +72,11 @@ async function openWorld(ackTimeoutMs = 10_000): Promise<World> {
     clock: systemClock,
   });
   return {
-    ...{ worker, world, records, store, customerId },
+    worker,
+    world,
+    records,
+    store,
+    customerId,
     outbox: new RedisOutbox(redis, namespace),
     correct: (name, request = mistake) => corrections.correct(nameOf(name), request, audit),
     report: async (value, idempotencyKey = randomUUID()) => {

@@ -8,6 +8,7 @@ import {
   zeroQuantity,
 } from '../quantity.ts';
 import type { UsageHistory, UsageHistoryQuery, UsagePoint } from './usage.ts';
+import { transformUnits } from './unit-transformation.ts';
 import { aggregationOf, type HistoryRow, historyBase, restOfSeries, type UsageRow } from './usage-sql.ts';
 
 /** The figure of one row; zero where nothing was counted. */
@@ -17,7 +18,10 @@ export function usageOf(name: AggregationFunction, row: UsageRow | undefined): Q
   return name === 'AVG' ? divideQuantity(amount, quantityFromClickhouse(row.counted)) : amount;
 }
 
-/** Every interval is present, in every series too, with zero where nothing was counted. */
+/**
+ * Every interval is present, in every series too, with zero where nothing was counted. All figures are in the
+ * feature's coarse units, each rounded for itself, so that they add up to the total only where there are none.
+ */
 export function rowsToHistory(
   query: UsageHistoryQuery,
   starts: readonly number[],
@@ -25,26 +29,30 @@ export function rowsToHistory(
 ): UsageHistory {
   const name = aggregationOf(query);
   const overall = rows.filter((row) => row.allLabels === 1);
-  const points = pointsOf(name, starts, overall);
+  const shown: Shown = (row) => transformUnits(usageOf(name, row), query.feature.unitTransformation);
+  const points = pointsOf(shown, starts, overall);
   return {
-    totalUsage: usageOf(
-      name,
-      overall.find((row) => row.allIntervals === 1),
-    ),
+    totalUsage: shown(overall.find((row) => row.allIntervals === 1)),
     periods: points.map(({ timestamp, value }, index) => ({
       start: timestamp,
       end: starts[index + 1] ?? query.end,
       usage: value,
     })),
-    series: query.groupBy === null ? [{ tags: [], points }] : seriesOf(query.groupBy, name, starts, rows),
+    series:
+      query.groupBy === null
+        ? [{ tags: [], points }]
+        : seriesOf(query.groupBy, { name, shown }, starts, rows),
     truncated: rows.some((row) => row.beyond === 1),
   };
 }
 
+/** A row's figure as it is answered. */
+type Shown = (row: UsageRow | undefined) => Quantity;
+
 /** The series with most usage first, `other` last once it is the rest of a truncated list. */
 function seriesOf(
   key: string,
-  name: AggregationFunction,
+  { name, shown }: { readonly name: AggregationFunction; readonly shown: Shown },
   starts: readonly number[],
   rows: readonly HistoryRow[],
 ): UsageHistory['series'] {
@@ -62,7 +70,7 @@ function seriesOf(
         last: label === restOfSeries && whole?.beyond === 1,
         usage: usageOf(name, whole),
         tags: [{ key, value: label }],
-        points: pointsOf(name, starts, figures),
+        points: pointsOf(shown, starts, figures),
       };
     })
     .sort((a, b) => Number(a.last) - Number(b.last) || compareQuantities(b.usage, a.usage))
@@ -70,7 +78,7 @@ function seriesOf(
 }
 
 function pointsOf(
-  name: AggregationFunction,
+  shown: Shown,
   starts: readonly number[],
   rows: readonly HistoryRow[],
 ): readonly UsagePoint[] {
@@ -80,6 +88,6 @@ function pointsOf(
   );
   return starts.map((timestamp, index) => ({
     timestamp,
-    value: usageOf(name, bySeconds.get(index === 0 ? 0 : (timestamp - base) / 1000)),
+    value: shown(bySeconds.get(index === 0 ? 0 : (timestamp - base) / 1000)),
   }));
 }

@@ -1,5 +1,6 @@
+import { resetIntervals, type UsageReset } from '../../usage/reset-points.ts';
 import { type Span, spanProblem } from '../../usage/intervals.ts';
-import type { UsageHistory, UsageInterval, UsagePoint } from '../../usage/usage.ts';
+import type { UsageHistory, UsageInterval } from '../../usage/usage.ts';
 import { ApiProblem, customerNotFound, featureNotFound } from '../api-problem.ts';
 import type { ApiContext } from '../context.ts';
 import { checkInstant } from './instants.ts';
@@ -34,7 +35,7 @@ export async function usageHistoryV2(
   ]);
   if (customer === undefined) throw customerNotFound(input.customerId);
   if (feature === undefined) throw featureNotFound(input.featureId);
-  const history = await services.usage.history({
+  const query = {
     customerId: customer.refId,
     feature,
     resourceId: input.resourceId ?? '',
@@ -44,23 +45,29 @@ export async function usageHistoryV2(
     timezone,
     groupBy,
     ...(input.asOf == null ? {} : { asOf: checkInstant(input.asOf, 'asOf') }),
-  });
-  return historyAnswer(history);
+  };
+  const [history, resets] = await Promise.all([
+    services.usage.history(query),
+    services.usageResets.resets(query),
+  ]);
+  return historyAnswer(history, resets);
 }
 
-/** Usage is not reset until subscriptions give it periods, so no point is a reset and there is no marker. */
-function historyAnswer(history: UsageHistory): unknown {
+function historyAnswer(history: UsageHistory, resets: readonly UsageReset[]): unknown {
+  const isReset = resetIntervals(
+    history.periods.map(({ start }) => start),
+    resets,
+  );
   return {
     totalUsage: history.totalUsage,
     periods: history.periods.map(({ start, end, usage }) => ({ periodStart: start, periodEnd: end, usage })),
-    series: history.series.map(({ tags, points }) => ({ tags, points: points.map(pointAnswer) })),
-    markers: [],
+    series: history.series.map(({ tags, points }) => ({
+      tags,
+      points: points.map((point, index) => ({ ...point, isResetPoint: isReset[index] ?? false })),
+    })),
+    markers: resets,
     truncated: history.truncated,
   };
-}
-
-function pointAnswer({ timestamp, value }: UsagePoint): unknown {
-  return { timestamp, value, isResetPoint: false };
 }
 
 function checkSpan(span: Span, groupBy: string | null): void {

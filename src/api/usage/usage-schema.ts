@@ -184,7 +184,10 @@ export const usageTypeDefs = /* GraphQL */ `
     periods: [UsageHistoryPeriod!]!
     "Usage by interval, for each value of groupBy; a single series without it."
     series: [UsageHistorySeries!]!
-    "Moments at which usage began again from 0."
+    """
+    Moments at which usage began again from 0, oldest first, by what the customer is and was entitled to: the
+    newest 10,000 of the span that have come. Totals and periods are not cut at them.
+    """
     markers: [UsageHistoryMarker!]!
     "Whether groupBy met more than 50 values, so that the series \`other\` holds the rest."
     truncated: Boolean!
@@ -222,7 +225,7 @@ export const usageTypeDefs = /* GraphQL */ `
     timestamp: DateTime!
     "The usage in it."
     value: Decimal!
-    "Whether usage began again from 0 in it."
+    "Whether usage began again from 0 in it: whether one of the markers lies in it."
     isResetPoint: Boolean!
   }
 
@@ -238,7 +241,7 @@ export const usageTypeDefs = /* GraphQL */ `
   enum UsageHistoryMarkerType {
     "A usage period ended."
     PERIODIC_RESET
-    "The customer's subscription changed."
+    "The customer's subscription changed, and the product's usageResetCutoffRule did not let usage go on."
     SUBSCRIPTION_CHANGE_RESET
   }
 
