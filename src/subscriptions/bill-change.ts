@@ -5,7 +5,7 @@
  */
 import type { AppliedCoupon } from '../catalog/coupon.ts';
 import type { Money } from '../money.ts';
-import { addQuantities, type Quantity, subtractQuantities, zeroQuantity } from '../quantity.ts';
+import { type Quantity, subtractQuantities, zeroQuantity } from '../quantity.ts';
 import { periodAt, type PeriodSpan } from './billing-period.ts';
 import {
   couponAt,
@@ -149,7 +149,7 @@ function prorationOf(
   return {
     prorationDate,
     credit: { amount: subtractQuantities(zeroQuantity, linesOf(credits)), currency },
-    charge: { amount: addQuantities(zeroQuantity, linesOf(charges)), currency },
+    charge: { amount: linesOf(charges), currency },
     net: subtotal,
   };
 }
