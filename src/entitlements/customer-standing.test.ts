@@ -184,6 +184,14 @@ describe('several subscriptions', () => {
     expect(callsOf(plans, both, { now: trial.endsAt })).toBe('10');
   });
 
+  it('grant, where limits are equal, what starts from zero more often', () => {
+    const weekly = makePlan('weekly', 'product', {
+      entitlements: [entitled('calls', 30, { resetPeriod: 'WEEK' })],
+    });
+    const standing = standingOf([...plans, weekly], [subscribed('other'), subscribed('weekly')]);
+    expect(standing.of('calls', null)).toMatchObject({ resetPeriod: 'WEEK' });
+  });
+
   it.each(['NOT_STARTED', 'PAYMENT_PENDING', 'CANCELED', 'EXPIRED'] as const)(
     'grant nothing while %s',
     (status) => {

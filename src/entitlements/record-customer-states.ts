@@ -10,6 +10,7 @@ import {
   bookOf,
   bookRef,
   filterIndexes,
+  type SubscriptionBook,
   subscriptionOf,
   subscriptionRef,
 } from '../subscriptions/subscription-record.ts';
@@ -24,41 +25,36 @@ export function tellingRefs(customerId: string): readonly [RecordRef, RecordRef,
 }
 
 /**
- * In the order asked; undefined where there is no customer. Two round trips, so a customer who is changed meanwhile
- * may be read half before and half after: whoever needs to know compares the marks of `tellingRefs`.
+ * In the order asked; undefined where there is no customer. Two round trips, and a third for customers of more than
+ * a thousand subscriptions; so a customer who is changed meanwhile may be read half before and half after: whoever
+ * needs to know compares the marks of `tellingRefs`.
  */
 export async function readCustomerStates(
   records: Pick<RecordStore, 'page' | 'read'>,
   customerIds: readonly string[],
 ): Promise<readonly (CustomerState | undefined)[]> {
-  const [told, histories] = await Promise.all([
-    records.read(customerIds.flatMap(tellingRefs)),
-    Promise.all(customerIds.map((customerId) => readSubscriptions(records, customerId))),
-  ]);
+  const told = await records.read(customerIds.flatMap(tellingRefs));
   const books = customerIds.map((customerId, at) => bookOf(customerId, told[at * 3 + 1]));
-  const missing = books.flatMap(({ live }, at) =>
-    live.filter((refId) => !histories[at]?.some((subscription) => subscription.refId === refId)),
+  const histories = await Promise.all(
+    // Without a book there never was a subscription.
+    books.map(async (book, at) => (told[at * 3 + 1] === undefined ? [] : readHistory(records, book))),
   );
-  const found = (await records.read(missing.map(subscriptionRef))).map(subscriptionOf);
-  const older = new Map(found.map((subscription) => [subscription?.refId, subscription]));
   return customerIds.map((_, at) => {
-    const [customer, , promotional] = told.slice(at * 3, at * 3 + 3);
-    const history = histories[at] ?? [];
-    const { live = [], trialedProductIds = [] } = books[at] ?? {};
-    const subscriptions = [...history, ...live.flatMap((refId) => older.get(refId) ?? [])];
-    return stateOf(customer, promotional, { subscriptions, trialedProductIds });
+    const { trialedProductIds = [] } = books[at] ?? {};
+    const portfolio = { subscriptions: histories[at] ?? [], trialedProductIds };
+    return stateOf(told[at * 3], told[at * 3 + 2], portfolio);
   });
 }
 
 /** Older ones than these are looked for by name when they have not ended; the resources of others are forgotten. */
 const historyMax = 1_000;
 
-async function readSubscriptions(
-  records: Pick<RecordStore, 'page'>,
-  customerId: string,
+async function readHistory(
+  records: Pick<RecordStore, 'page' | 'read'>,
+  { customerId, live }: SubscriptionBook,
 ): Promise<readonly Subscription[]> {
   const [index = ''] = filterIndexes({ ...anySubscription, customerId });
-  const { records: found } = await records.page({
+  const { records: newest } = await records.page({
     kind: 'subscription',
     indexes: [index],
     scoreFrom: null,
@@ -69,7 +65,9 @@ async function readSubscriptions(
     end: 'first',
     limit: historyMax,
   });
-  return found.map(subscriptionOf).filter((subscription) => subscription !== undefined);
+  const found = new Set(newest.map(({ key }) => key));
+  const older = await records.read(live.filter((refId) => !found.has(refId)).map(subscriptionRef));
+  return [...newest, ...older].map(subscriptionOf).filter((subscription) => subscription !== undefined);
 }
 
 const anySubscription = {

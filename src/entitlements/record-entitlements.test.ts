@@ -172,6 +172,7 @@ describe('entitlements from records', () => {
     const plan = makePlan('pro', 'product', { entitlements: [entitled('calls', 100)] });
     await keepCatalog([plan]);
     await keepCustomer('first', [subscribed('pro')]);
+    await keepCustomer('second', []);
     expect(await limitOf('first')).toBe('100');
     records.beforePage = async () => {
       await keepCatalog([republished(plan, { entitlements: [entitled('calls', 200)] }, startOfTests)]);
@@ -189,6 +190,17 @@ describe('entitlements from records', () => {
     ]);
     await keepCustomer('acme', [subscribed('pro')]);
     expect(await limitOf('acme')).toBe('8');
+  });
+
+  it('are there for a subscription that is older than a thousand that have ended', async () => {
+    await keepCatalog([makePlan('pro', 'product', { entitlements: [entitled('calls', 100)] })]);
+    const ended = { status: 'CANCELED', endedAt: startOfTests, resourceId: 'site' } as const;
+    const many = Array.from({ length: 1_001 }, (_, number) =>
+      subscribed('pro', { ...ended, refId: `ended-${number}`, createdAt: startOfTests }),
+    );
+    await keepCustomer('acme', [subscribed('pro'), ...many]);
+    expect(await limitOf('acme')).toBe('100');
+    expect(await limitOf('acme', source, 'site')).toBe('100');
   });
 
   it('are right with a cache that holds nothing', async () => {
@@ -215,6 +227,7 @@ describe('entitlements from records', () => {
     expect(found.get('customer-999')?.of('calls', null)).toMatchObject({ featureId: 'calls' });
     expect(records.asked.filter((name) => name === 'marks')).toHaveLength(6);
     expect(records.asked.filter((name) => name === 'read').length).toBeLessThan(10);
+    expect(records.asked.filter((name) => name === 'page')).toHaveLength(1);
   });
 });
 

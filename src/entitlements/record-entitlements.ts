@@ -119,7 +119,9 @@ export class RecordEntitlements implements EntitlementSource {
         throw new RecordsOverloadedError('too many changes of the same customers at once; ask again');
       }
       const staleIds = stale.map(({ customerId }) => customerId);
-      const states = await readCustomerStates(this.#records, staleIds);
+      const states = (
+        await Promise.all(partsOf(staleIds).map((part) => readCustomerStates(this.#records, part)))
+      ).flat();
       told = await this.#marks(staleIds);
       stale = told.marks.filter(({ customerId, mark }, place) => {
         if (mark !== stale[place]?.mark) return true;
@@ -134,9 +136,7 @@ export class RecordEntitlements implements EntitlementSource {
 
   /** Of the customers in the order asked; of the catalog from no earlier than any of them. */
   async #marks(customerIds: readonly string[]): Promise<Told> {
-    const parts = Array.from({ length: Math.ceil(customerIds.length / customersPerScript) }, (_, part) =>
-      customerIds.slice(part * customersPerScript, (part + 1) * customersPerScript),
-    );
+    const parts = partsOf(customerIds);
     const replies = await Promise.all(
       parts.map((part) => this.#records.marks(['product', 'package', 'feature'], part.flatMap(tellingRefs))),
     );
@@ -161,6 +161,12 @@ export class RecordEntitlements implements EntitlementSource {
     this.#index = { mark, content };
     return content;
   }
+}
+
+function partsOf(customerIds: readonly string[]): readonly (readonly string[])[] {
+  return Array.from({ length: Math.ceil(customerIds.length / customersPerScript) }, (_, part) =>
+    customerIds.slice(part * customersPerScript, (part + 1) * customersPerScript),
+  );
 }
 
 interface Batch {
