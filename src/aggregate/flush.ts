@@ -177,7 +177,12 @@ export class Flusher {
       // the same tokens, and looks whether all is there.
       const inserting = metrics.time('events', () => this.#insertEvents(plan, attempt));
       // The counting happens while ClickHouse works.
-      [notCounted] = await Promise.all([this.#notCounted(plan), inserting, checkpoint('duringInsert')]);
+      [notCounted] = await Promise.all([
+        this.#notCounted(plan),
+        inserting,
+        this.#counting.prepare(plan),
+        checkpoint('duringInsert'),
+      ]);
       await checkpoint('afterEvents');
       calculated = await metrics.time('measurements', () => this.#insertMeasurements(plan, attempt));
       await checkpoint('afterMeasurements');

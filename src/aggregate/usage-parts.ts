@@ -19,7 +19,6 @@ interface Part {
   counted: number;
   from: number;
   to: number;
-  isDropped: boolean;
 }
 
 export class UsageParts {
@@ -41,30 +40,18 @@ export class UsageParts {
     if (resourceId !== '') this.#addTo(this.#part(subject, customerId, resourceId), timestamp, amount);
   }
 
-  /** No part can say what happened: the counters have to be filled anew, whatever their period. */
-  drop(subject: PartSubject, customerId: string, resourceId: string): void {
-    for (const each of new Set(['', resourceId])) {
-      const part = this.#part(subject, customerId, each);
-      part.isDropped = true;
-      part.from = Number.MIN_SAFE_INTEGER;
-      part.to = Number.MAX_SAFE_INTEGER;
-    }
-  }
-
   changes(): CounterChange[] {
     return [...this.#parts.values()].map((part) => {
-      const { subject, customerId, resourceId, amount, counted, from, to, isDropped } = part;
+      const { subject, customerId, resourceId, amount, counted, from, to } = part;
       const { key: subjectKey, generation, aggregation } = subject;
-      const carried = !isDropped && aggregateJoins[aggregation] !== undefined;
+      const carried = aggregateJoins[aggregation] !== undefined;
       const text = aggregation === 'COUNT' ? String(counted) : quantityToText(amount);
       return {
         customerId,
         subjectKey,
         generation,
         resourceId,
-        part: carried ? { amount: text, counted: String(counted) } : undefined,
-        from,
-        to,
+        effect: { part: carried ? { amount: text, counted: String(counted) } : undefined, from, to },
       };
     });
   }
@@ -95,5 +82,4 @@ const nothing = {
   counted: 0,
   from: Number.POSITIVE_INFINITY,
   to: Number.NEGATIVE_INFINITY,
-  isDropped: false,
 };

@@ -22,11 +22,20 @@ export interface CounterChange {
   readonly generation: string;
   /** Empty: the counter of all resources together with usage that names none. */
   readonly resourceId: string;
-  /** Undefined when no part can carry it: the counter is dropped, and filled anew when it is asked for. */
-  readonly part: UsagePart | undefined;
-  /** The earliest and the latest timestamp of what is in it, epoch ms. */
-  readonly from: number;
-  readonly to: number;
+  readonly effect: CounterEffect;
+}
+
+/** A counter that is dropped is filled anew when it is asked for. */
+export type CounterEffect =
+  /** What was added, and the earliest and latest timestamp in it, epoch ms. Undefined drops the counter. */
+  | { readonly part: UsagePart | undefined; readonly from: number; readonly to: number }
+  /** What it is now by the counter's period; a counter of a period that is not here is dropped. */
+  | { readonly totals: readonly CounterTotal[] };
+
+export interface CounterTotal {
+  /** Epoch ms; null: over all time. */
+  readonly period: { readonly start: number; readonly end: number } | null;
+  readonly amount: string;
 }
 
 /** An aggregate that joins with others of its function: amounts as exact decimal texts. */

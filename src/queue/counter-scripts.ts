@@ -15,8 +15,11 @@
  */
 import type { RedisScript } from './redis-script.ts';
 
-/** A counter that nobody reads grows with every flush; at this length, some 300 parts, it is dropped. */
-const counterBytesMax = 8_192;
+/**
+ * A counter that nobody reads grows with every flush, and is written out whole each time; at this length, some 40
+ * to 80 parts, it is dropped.
+ */
+const counterBytesMax = 1_024;
 
 /** How long a counter that is being filled is left to whoever fills it. */
 const fillMsMax = 10_000;
@@ -77,10 +80,13 @@ return answer
 `,
 };
 
-/** How many arguments of the script describe one change. */
-export const changeWidth = 7;
+/** Arguments of one change: customer, subject key, generation, resource, effect, and its first and last timestamp. */
+const changeWidth = 7;
 
-/** A part that lies in the counter's period is added, one that lies outside is none of its; else it is dropped. */
+/**
+ * A part that lies in the counter's period is added, and one that lies outside is none of its. An effect that begins
+ * with `=` names totals by their periods. A counter that is dropped can be filled anew at once.
+ */
 export const countScript: RedisScript = {
   name: 'tollgateCount',
   keyCount: 1,
@@ -88,7 +94,7 @@ export const countScript: RedisScript = {
 local mine, prefix, flushId = unpack(ARGV)
 if redis.call('GET', KEYS[1]) ~= mine then return {'FENCED'} end
 for at = 4, #ARGV, ${changeWidth} do
-  local customer, subject, generation, resource, part, from, to = unpack(ARGV, at, at + ${changeWidth - 1})
+  local customer, subject, generation, resource, effect, from, to = unpack(ARGV, at, at + ${changeWidth - 1})
   local key, field = prefix .. customer, subject .. resource
   local counter = redis.call('HGET', key, field)
   if counter then
@@ -100,9 +106,16 @@ for at = 4, #ARGV, ${changeWidth} do
       local stop = last ~= '*' and tonumber(last) or math.huge
       local earliest, latest = tonumber(from), tonumber(to)
       if latest >= start and earliest < stop then
-        if part ~= '' and earliest >= start and latest < stop and #counter < ${counterBytesMax} then
-          local line = {flushId, made, first, last, rest, part}
-          redis.call('HSET', key, field, table.concat(line, ' '))
+        local changed = nil
+        if string.sub(effect, 1, 1) == '=' then
+          for of, til, total in string.gmatch(string.sub(effect, 2), '(%S+) (%S+) (%S+)') do
+            if of == first and til == last then changed = total end
+          end
+        elseif effect ~= '' and earliest >= start and latest < stop and #counter < ${counterBytesMax} then
+          changed = rest .. ' ' .. effect
+        end
+        if changed then
+          redis.call('HSET', key, field, table.concat({flushId, made, first, last, changed}, ' '))
         else
           redis.call('HDEL', key, field)
         end

@@ -1,10 +1,9 @@
 /** The worker's side of the live counters on Redis; every write is guarded by the ledger's epoch. */
 import type { Redis } from 'ioredis';
-import type { CountedSubject, CounterChange, CounterLedger } from './counter-ledger.ts';
+import type { CountedSubject, CounterChange, CounterEffect, CounterLedger } from './counter-ledger.ts';
 import {
   advanceScript,
   alignScript,
-  changeWidth,
   counterLedgerScripts,
   countingScript,
   countScript,
@@ -102,9 +101,21 @@ function decodeEntry(entry: string): CountedSubject {
 }
 
 function changeArguments(change: CounterChange): ScriptArgument[] {
-  const { customerId, subjectKey, generation, resourceId, part, from, to } = change;
-  const text = part === undefined ? '' : `${part.amount}:${part.counted}`;
-  const described = [customerId, subjectKey, generation, resourceId, text, from, to];
-  if (described.length !== changeWidth) throw new RangeError('the script reads another width');
-  return described;
+  const { customerId, subjectKey, generation, resourceId, effect } = change;
+  return [customerId, subjectKey, generation, resourceId, ...effectArguments(effect)];
 }
+
+/** The last three of a change's arguments. */
+function effectArguments(effect: CounterEffect): ScriptArgument[] {
+  if ('part' in effect) {
+    const { part, from, to } = effect;
+    return [part === undefined ? '' : `${part.amount}:${part.counted}`, from, to];
+  }
+  const totals = effect.totals.map(({ period, amount }) =>
+    period === null ? `* * ${amount}:1` : `${period.start} ${period.end} ${amount}:1`,
+  );
+  return [`=${totals.join(' ')}`, beginning, end];
+}
+
+/** Totals concern a counter of any period. */
+const [beginning, end] = [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER];

@@ -8,7 +8,7 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { checkpoints } from '../aggregate/checkpoint.ts';
 import type { AggregateWorker } from '../aggregate/worker.ts';
-import { aFeature, aMeasurement, anEvent, WorkerWorld } from '../aggregate/worker.fixture.ts';
+import { aFeature, aGrant, aMeasurement, anEvent, WorkerWorld } from '../aggregate/worker.fixture.ts';
 import { aggregationFunctions } from '../catalog/meter.ts';
 import type { EventFact, MeasurementFact } from '../metering/facts.ts';
 import { createTestDatabase, type TestDatabase } from '../store/clickhouse-database.fixture.ts';
@@ -106,6 +106,8 @@ class Model {
   static async open(): Promise<Model> {
     const world = await WorkerWorld.open(database);
     world.features.push(...features);
+    const [first = null, second = null] = periods;
+    world.granted = (_, resourceId) => aGrant('1000', { usagePeriod: resourceId === 'r1' ? second : first });
     const readers = [await LiveReader.open(world, database), await LiveReader.open(world, database)];
     return new Model(world, readers, await world.startedWorker());
   }

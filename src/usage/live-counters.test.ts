@@ -1,7 +1,7 @@
 /** Live usage with real Redis, ClickHouse and worker: whatever happens, figures are those of a recount. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { aFeature, aMeasurement, anEvent, WorkerWorld } from '../aggregate/worker.fixture.ts';
+import { aFeature, aGrant, aMeasurement, anEvent, WorkerWorld } from '../aggregate/worker.fixture.ts';
 import type { Feature } from '../catalog/feature.ts';
 import type { AggregationFunction } from '../catalog/meter.ts';
 import { eventually } from '../queue/redis-queue.fixture.ts';
@@ -97,6 +97,23 @@ describe('a counter', () => {
     expect(await reader.usage(asks)).toEqual(['7.5', '5.5']);
     await world.report([aMeasurement(customer, '1', { resourceId: 'r', updateBehavior: 'SET' })]);
     expect(await reader.usage(asks)).toEqual(['3', '1']);
+    // The worker knew all these figures.
+    expect(reader.tallies).toBe(2);
+  });
+
+  it('of reported usage is of its period, and is dropped where another period was acknowledged', async () => {
+    const { world, customer, reader } = await aWorld();
+    const seats = aFeature('seats');
+    world.features.push(seats);
+    world.granted = () => aGrant('100', { usagePeriod: period });
+    const asks = [ask(customer, seats), ask(customer, seats, { resourceId: 'r', period: null })];
+    expect(await reader.usage(asks)).toEqual(['0', '0']);
+    await world.report([
+      aMeasurement(customer, '5', { resourceId: 'r', timestamp: within }),
+      aMeasurement(customer, '7', { resourceId: 'r', timestamp: period.start - 1 }),
+    ]);
+    expect(await reader.usage(asks)).toEqual(['5', '12']);
+    expect(reader.tallies).toBe(3);
   });
 });
 
@@ -231,16 +248,16 @@ describe('live usage', () => {
     await reader.usage(asks);
     const key = world.queue.keys.counterPrefix + customer;
     const counter = async (): Promise<string> => (await reader.redis.hvals(key))[0] ?? '';
-    for (let flush = 0; flush < 34; flush += 1) {
+    for (let flush = 0; flush < 18; flush += 1) {
       await world.send([bytes(customer, '0.1')]);
       await world.settled();
     }
-    expect((await counter()).split(' ')).toHaveLength(5 + 34);
-    expect(await reader.usage(asks)).toEqual(['3.4']);
-    await eventually('the sum', async () => (await counter()).endsWith(' 3.4:34'));
+    expect((await counter()).split(' ')).toHaveLength(5 + 18);
+    expect(await reader.usage(asks)).toEqual(['1.8']);
+    await eventually('the sum', async () => (await counter()).endsWith(' 1.8:18'));
     await world.send([bytes(customer, '0.1')]);
     await world.settled();
-    expect(await reader.usage(asks)).toEqual(['3.5']);
+    expect(await reader.usage(asks)).toEqual(['1.9']);
     expect(reader.tallies).toBe(1);
   });
 

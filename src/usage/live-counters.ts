@@ -72,7 +72,7 @@ interface Batch {
 const none: Reserved = { counted: undefined, outcome: 'busy' };
 
 /** Readers add parts up, and above this number they store the sum. */
-const partsMax = 32;
+const partsMax = 16;
 
 export class LiveCounters implements LiveUsage {
   readonly #options: LiveCountersOptions;

@@ -76,12 +76,12 @@ export class RedisCounterStore implements CounterStore {
   async #reserve(asked: readonly CounterReservation[], now: number): Promise<readonly Reserved[]> {
     const { flush, counterSubjects, counterCustomers, counterPrefix } = this.#keys;
     const { customersMax, subjectsMax, countersMax } = this.#limits;
-    const token = randomUUID();
+    const [token, generation, revision] = [randomName(), randomName(), randomName()];
     const bounds = [customersMax, subjectsMax, countersMax];
     const answer = await this.#run(
       reserveScript,
       [flush, counterSubjects, counterCustomers],
-      [counterPrefix, now, token, randomUUID(), randomUUID(), ...bounds, ...asked.flatMap(toArguments)],
+      [counterPrefix, now, token, generation, revision, ...bounds, ...asked.flatMap(toArguments)],
     );
     const [counted = '', ...outcomes] = answer as readonly string[];
     if (counted === '') return asked.map(() => ({ counted: undefined, outcome: 'busy' }));
@@ -106,6 +106,11 @@ export class RedisCounterStore implements CounterStore {
   #keyOf({ customerId }: CounterPlace): string {
     return this.#keys.counterPrefix + customerId;
   }
+}
+
+/** 48 random bits: what it tells apart are the few readers of one counter, and lives of one subject. */
+function randomName(): string {
+  return randomUUID().slice(-12);
 }
 
 function toArguments(asked: CounterReservation): readonly ScriptArgument[] {
