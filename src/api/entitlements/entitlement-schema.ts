@@ -7,19 +7,19 @@ export const entitlementTypeDefs = /* GraphQL */ `
     entitlement(
       "Which customer and feature, and what is asked for."
       query: FetchEntitlementQuery!
-    ): Entitlement!
+    ): Entitlement
 
     "Every feature that a customer is entitled to, by refId; empty where there can be none."
     entitlements(
       "Which customer."
       query: FetchEntitlementsQuery!
-    ): [Entitlement!]!
+    ): [Entitlement!]
 
     "As \`entitlements\`, and why there are none."
     entitlementsState(
       "Which customer."
       query: FetchEntitlementsQuery!
-    ): EntitlementsState!
+    ): EntitlementsState
   }
 
   "Asks whether a customer may use a feature."
