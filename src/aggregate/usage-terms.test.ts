@@ -31,6 +31,14 @@ test('terms are those of the entitlement that the resource has, or the customer 
   ]);
 });
 
+test('a resource that is unknown uses what the customer as a whole has', () => {
+  const entitlements = granting((_, resourceId) =>
+    resourceId === null ? aGrant('5') : { deniedReason: 'CustomerResourceNotFound' },
+  );
+  const terms = termsOf(own, entitlements, null);
+  expect(terms).toMatchObject({ limit: amount('5'), isHardLimit: true, limitScope: 'customer' });
+});
+
 test('a soft limit is told and refuses nothing; without a grant, or without a limit, there is none', () => {
   const soft = granting(() => aGrant('5', { hasSoftLimit: true }));
   expect(termsOf(own, soft, null)).toMatchObject({ limit: amount('5'), isHardLimit: false });

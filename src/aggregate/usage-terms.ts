@@ -2,9 +2,9 @@
  * What a measurement is acknowledged and refused by: limit, periods and units as they stood when its flush was
  * decided. They travel in the flush's manifest, since an entitlement may change between a crash and the redo.
  */
-import type { CustomerEntitlements } from '../entitlements/entitlement.ts';
+import type { CustomerEntitlements, Denial, EffectiveEntitlement } from '../entitlements/entitlement.ts';
 import type { MeasurementFact } from '../metering/facts.ts';
-import { parseQuantity, type Quantity, quantityToText } from '../quantity.ts';
+import { type Quantity, quantityFromClickhouse, quantityToText } from '../quantity.ts';
 import type { UnitRule } from '../usage/unit-transformation.ts';
 import type { UsageSpan } from './calculated-usage.ts';
 
@@ -34,7 +34,7 @@ export function termsOf(
   entitlements: CustomerEntitlements,
   units: UnitRule | null,
 ): UsageTerms {
-  const granted = entitlements.of(featureId, resourceId === '' ? null : resourceId);
+  const granted = grantedTo(entitlements, featureId, resourceId);
   if ('deniedReason' in granted) return { ...noTerms, units };
   const { hasUnlimitedUsage, usageLimit, hasSoftLimit, usageResourceId, usagePeriod } = granted;
   const limit = hasUnlimitedUsage ? null : usageLimit;
@@ -71,6 +71,21 @@ export function decodeTerms(encoded: Buffer): readonly UsageTerms[] {
   return rows.map((place) => decoded[place] ?? noTerms);
 }
 
+/**
+ * A resource that nobody has provisioned has no entitlement to be asked for, but what it uses counts against the
+ * customer's: or a limit could be passed by naming one.
+ */
+function grantedTo(
+  entitlements: CustomerEntitlements,
+  featureId: string,
+  resourceId: string,
+): EffectiveEntitlement | Denial {
+  const whole = () => entitlements.of(featureId, null);
+  if (resourceId === '') return whole();
+  const own = entitlements.of(featureId, resourceId);
+  return 'deniedReason' in own && own.deniedReason === 'CustomerResourceNotFound' ? whole() : own;
+}
+
 interface WireTerms extends Omit<UsageTerms, 'limit'> {
   readonly limit: string | null;
 }
@@ -86,5 +101,5 @@ function toWire({ limit, isHardLimit, limitScope, period, units }: UsageTerms): 
 }
 
 function fromWire({ limit, ...terms }: WireTerms): UsageTerms {
-  return { ...terms, limit: limit === null ? null : (parseQuantity(limit) ?? null) };
+  return { ...terms, limit: limit === null ? null : quantityFromClickhouse(limit) };
 }
