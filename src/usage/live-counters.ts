@@ -153,8 +153,9 @@ export class LiveCounters implements LiveUsage {
       const usage = this.#usageFrom(asked, outcome.counter);
       if (usage !== undefined) return usage;
     }
-    const tally = await this.#tally(asked, counted);
-    if (outcome !== 'busy' && 'token' in outcome) {
+    const isOwn = outcome !== 'busy' && 'token' in outcome;
+    const tally = await this.#tally(asked, counted, isOwn);
+    if (isOwn) {
       const filled = await this.#options.store.fill(asked.reservation, outcome.token, encodePart(tally));
       const usage = filled === undefined ? undefined : this.#usageFrom(asked, filled);
       if (usage !== undefined) return usage;
@@ -164,14 +165,19 @@ export class LiveCounters implements LiveUsage {
 
   /**
    * The figure through the flushes that were counted when it was asked for: what a flush in hand has stored is left
-   * out, so that no answer counts what a later one does not.
+   * out, so that no answer counts what a later one does not. What fills a counter is asked for afresh: the counter
+   * may be new because what was stored before was corrected, which changes no flush's number.
    */
-  #tally({ ask, scope, reservation }: Asked, counted: number | undefined): Promise<UsageRow> {
+  #tally(
+    { ask, scope, reservation }: Asked,
+    counted: number | undefined,
+    isAfresh: boolean,
+  ): Promise<UsageRow> {
     const { customerId, subjectKey, resourceId, start, end } = reservation;
     const key = JSON.stringify([customerId, subjectKey, resourceId, start, end, counted]);
     const underWay = this.#tallies.get(key);
     // Without a number there is no telling whether it has all that was acknowledged before this question.
-    if (underWay !== undefined && counted !== undefined) return underWay;
+    if (underWay !== undefined && counted !== undefined && !isAfresh) return underWay;
     const bounds: UsageBounds = {
       period: ask.period,
       ...(counted === undefined ? {} : { throughFlush: counted }),
