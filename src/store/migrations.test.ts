@@ -24,6 +24,7 @@ describe('migrateClickhouse', () => {
       await rows('SELECT name FROM system.tables WHERE database = currentDatabase() ORDER BY name'),
     ).toEqual([
       { name: 'change_log' },
+      { name: 'corrections' },
       { name: 'customer_personal' },
       { name: 'event_conflicts' },
       { name: 'events' },
