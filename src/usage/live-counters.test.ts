@@ -200,6 +200,26 @@ describe('a counter that is made while flushes go on', () => {
   });
 });
 
+describe('a flush that is done again after a crash', () => {
+  it.each(['duringCount', 'afterCount', 'afterReply'] as const)('%s is counted once', async (point) => {
+    const { world, customer, worker, reader } = await aWorld();
+    const asks = [ask(customer, metered('COUNT')), ask(customer, metered('SUM'), { resourceId: 'r' })];
+    await reader.usage(asks);
+    await worker.stop();
+    const dying = await world.startedWorker({
+      checkpoint: (name) => {
+        if (name === point) throw new Error('an accident');
+      },
+    });
+    await world.send([bytes(customer, '0.1', { resourceId: 'r' }), bytes(customer, '2')]);
+    expect(await dying.ended()).toMatchObject({ reason: 'failed' });
+    await world.startedWorker();
+    await world.settled();
+    expect(await reader.usage(asks)).toEqual(['2', '0.1']);
+    expect(reader.tallies).toBe(2);
+  });
+});
+
 describe('live usage', () => {
   it('is right without the worker, before anything was counted', async () => {
     const world = await WorkerWorld.open(database);
