@@ -61,6 +61,7 @@ describe('an entitlement', () => {
         resetPeriod: 'WEEK',
         resetPeriodConfiguration: { accordingTo: 'EveryMonday' },
         behavior: 'Override',
+        usageThresholds: [1000, 80, 1],
       },
       {
         usageLimit: '10.5',
@@ -69,8 +70,10 @@ describe('an entitlement', () => {
         resetPeriod: 'WEEK',
         resetPeriodConfiguration: { accordingTo: 'EveryMonday' },
         behavior: 'Override',
+        usageThresholds: [1, 80, 1000],
       },
     ],
+    ['a metered feature without thresholds', { featureId: 'calls', usageThresholds: [] }, {}],
     ['a flag', { featureId: 'sso' }, { featureId: 'sso', hasUnlimitedUsage: false }],
     [
       'a flag that says no',
@@ -137,6 +140,14 @@ describe('an entitlement', () => {
     [
       'goes with a resetPeriod only',
       { featureId: 'calls', resetPeriodConfiguration: { accordingTo: 'SubscriptionStart' } },
+    ],
+    ['usageThresholds does not go with', { featureId: 'nodes', usageLimit: '1', usageThresholds: [80] }],
+    ['from 1 to 1000', { featureId: 'calls', usageThresholds: [0] }],
+    ['from 1 to 1000', { featureId: 'calls', usageThresholds: [1_001] }],
+    ['a percentage twice', { featureId: 'calls', usageThresholds: [80, 80] }],
+    [
+      'more than 10',
+      { featureId: 'calls', usageThresholds: Array.from({ length: 11 }, (_, each) => each + 1) },
     ],
     ['is archived', { featureId: 'gone' }],
   ])('is refused: %s', (message, draft) => {

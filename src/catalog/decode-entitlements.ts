@@ -7,6 +7,10 @@ import type { PackageEntitlement, ResetAnchor, ResetPeriod } from './package.ts'
 
 export const entitlementsMax = 400;
 
+/** Each costs a customer's record a line, and its receiver a webhook a period. */
+const thresholdsMax = 10;
+const thresholdPercentMax = 1_000;
+
 /** What a caller may say of an entitlement; null and absent mean the same. */
 export interface EntitlementDraft {
   /** The feature's refId. */
@@ -19,6 +23,8 @@ export interface EntitlementDraft {
   readonly resetPeriod?: ResetPeriod | null;
   readonly resetPeriodConfiguration?: { readonly accordingTo: ResetAnchor } | null;
   readonly behavior?: PackageEntitlement['behavior'] | null;
+  /** Percentages of the limit, in any order. */
+  readonly usageThresholds?: readonly number[] | null;
 }
 
 export type DecodedEntitlements =
@@ -87,7 +93,8 @@ function draftProblem(draft: EntitlementDraft, feature: Feature): string | undef
     foreignFieldProblem(draft, feature) ??
     limitProblem(draft, feature) ??
     enumProblem(draft, feature) ??
-    resetProblem(draft)
+    resetProblem(draft) ??
+    thresholdProblem(draft)
   );
 }
 
@@ -101,6 +108,7 @@ function foreignFieldProblem(draft: EntitlementDraft, feature: Feature): string 
     enumValues: isGiven(draft.enumValues) && featureType !== 'ENUM',
     hasSoftLimit: draft.hasSoftLimit === true && !isMetered,
     resetPeriod: isGiven(draft.resetPeriod) && !isMetered,
+    usageThresholds: (draft.usageThresholds ?? []).length > 0 && !isMetered,
   };
   const foreign = Object.entries(given).find(([, isForeign]) => isForeign)?.[0];
   if (foreign === undefined) return undefined;
@@ -148,9 +156,21 @@ function resetProblem({ resetPeriod, resetPeriodConfiguration }: EntitlementDraf
     : `resetPeriodConfiguration.accordingTo must be ${allowed.join(' or ')} with the resetPeriod ${resetPeriod}`;
 }
 
+function thresholdProblem({ usageThresholds }: EntitlementDraft): string | undefined {
+  const thresholds = usageThresholds ?? [];
+  if (thresholds.length > thresholdsMax) return `usageThresholds has more than ${thresholdsMax} entries`;
+  if (new Set(thresholds).size < thresholds.length) return 'usageThresholds names a percentage twice';
+  const isPercentage = (each: number): boolean =>
+    Number.isInteger(each) && each >= 1 && each <= thresholdPercentMax;
+  return thresholds.every(isPercentage)
+    ? undefined
+    : `usageThresholds must be percentages of the limit, whole numbers from 1 to ${thresholdPercentMax}`;
+}
+
 function entitlementOf(draft: EntitlementDraft, feature: Feature, id: string): PackageEntitlement {
   const { usageLimit = null, enumValues = null, resetPeriod = null } = draft;
   const isGranted = draft.isGranted ?? true;
+  const usageThresholds = (draft.usageThresholds ?? []).toSorted((a, b) => a - b);
   return {
     id,
     featureId: feature.refId,
@@ -162,6 +182,7 @@ function entitlementOf(draft: EntitlementDraft, feature: Feature, id: string): P
     resetPeriod,
     resetPeriodConfiguration: anchorOf(draft),
     behavior: draft.behavior ?? 'Increment',
+    ...(usageThresholds.length === 0 ? {} : { usageThresholds }),
   };
 }
 

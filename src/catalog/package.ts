@@ -37,6 +37,8 @@ export interface PackageEntitlement {
   readonly resetPeriodConfiguration: { readonly accordingTo: ResetAnchor } | null;
   /** Whether an add-on's value adds to the plan's or takes its place. */
   readonly behavior: 'Increment' | 'Override';
+  /** Percentages of the limit that are told when usage reaches them, ascending. Absent when there are none. */
+  readonly usageThresholds?: readonly number[];
 }
 
 export interface TrialConfig {

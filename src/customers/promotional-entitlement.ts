@@ -10,7 +10,8 @@ import type { PackageEntitlement } from '../catalog/package.ts';
  * Holds for the customer as a whole, with every subscription and with none. A customer has at most one for each
  * feature, the one granted last.
  */
-export interface PromotionalEntitlement extends Omit<PackageEntitlement, 'isGranted' | 'behavior'> {
+export interface PromotionalEntitlement
+  extends Omit<PackageEntitlement, 'isGranted' | 'behavior' | 'usageThresholds'> {
   /** The customer's refId. */
   readonly customerId: string;
   readonly description: string | null;
@@ -28,7 +29,8 @@ export interface PromotionalEntitlement extends Omit<PackageEntitlement, 'isGran
 export type PromotionalPeriod = 'ONE_WEEK' | 'ONE_MONTH' | 'SIX_MONTH' | 'ONE_YEAR' | 'LIFETIME' | 'CUSTOM';
 
 /** What a caller may say of one; null and absent mean the same. */
-export interface PromotionalDraft extends Omit<EntitlementDraft, 'isGranted' | 'behavior'> {
+export interface PromotionalDraft
+  extends Omit<EntitlementDraft, 'isGranted' | 'behavior' | 'usageThresholds'> {
   readonly description?: string | null;
   readonly isVisible?: boolean | null;
   /** Absent: CUSTOM with a `customEndDate`, else LIFETIME. */

@@ -57,6 +57,17 @@ describe('what a plan grants', () => {
     expect(callsOf(plans, [subscribed('b')])).toBe('5');
   });
 
+  it('has the thresholds of everything that grants it', () => {
+    const plan = makePlan('pro', 'product', { entitlements: [withThresholds(10, [80, 100])] });
+    const extra = makePlan('extra', 'product', { entitlements: [withThresholds(5, [50, 80])] });
+    const addons = [{ addonId: 'extra', version: 1, quantity: 2 }];
+    const thresholdsOf = (more: Partial<Subscription>, promotions: PromotionalEntitlement[] = []) =>
+      standingOf([plan, extra], [subscribed('pro', more)], { promotions }).of('calls', null);
+    expect(thresholdsOf({})).toMatchObject({ usageThresholds: [80, 100] });
+    expect(thresholdsOf({ addons })).toMatchObject({ usageThresholds: [50, 80, 100] });
+    expect(thresholdsOf({}, [promoted('calls', 99)])).toMatchObject({ usageThresholds: [80, 100] });
+  });
+
   it('is limited to the units that are committed to', () => {
     const plan = makePlan('pro', 'product', {
       entitlements: [entitled('calls', null, { resetPeriod: 'DAY' })],
@@ -451,6 +462,10 @@ function limitOf(standing: CustomerStanding, featureId: string, resourceId: stri
   const entitlement = standing.of(featureId, resourceId);
   if ('deniedReason' in entitlement) return entitlement.deniedReason;
   return entitlement.usageLimit === null ? 'unlimited' : quantityToText(entitlement.usageLimit);
+}
+
+function withThresholds(limit: number, usageThresholds: readonly number[]): PackageEntitlement {
+  return entitled('calls', limit, { usageThresholds });
 }
 
 function callsOf(

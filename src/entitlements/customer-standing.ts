@@ -48,6 +48,8 @@ export interface SettledCustomer {
 export interface CustomerStanding extends CustomerEntitlements {
   /** By refId or id, as it was then. */
   readonly feature: FeatureIndex;
+  /** Those that have a subscription of their own which gives access. */
+  resources(): readonly string[];
   of(featureId: string, resourceId: string | null): GrantedEntitlement | Denial;
   all(resourceId: string | null): readonly GrantedEntitlement[] | Denial;
 }
@@ -85,6 +87,7 @@ export function customerStanding(
 ): CustomerStanding {
   return {
     feature: features,
+    resources: () => [...new Set(customer?.subscriptions.flatMap(({ resourceId }) => resourceId ?? []))],
     of(featureId, resourceId) {
       const barred = barOf(customer);
       if (barred !== undefined || customer === undefined) return barred ?? notFound;
@@ -165,14 +168,21 @@ function promotionalOrigin(
     name: '',
     resourceId: isOfResource ? resourceId : null,
     usageAnchor: anchors.length === 0 ? startDate : Math.min(...anchors),
+    usageResetAt: earliestReset(raised),
     grants: new Map<string, Grant>([[featureId, promotionalGrant(promotion)]]),
     updatedAt,
     budget: null,
   };
 }
 
+/** Null where one of them, or nothing, counts without a reset. */
+function earliestReset(origins: readonly EntitlementOrigin[]): number | null {
+  const resets = origins.map(({ usageResetAt }) => usageResetAt);
+  return resets.length === 0 || resets.includes(null) ? null : earliest(resets);
+}
+
 export function originOf(subscription: Subscription, offers: Offers, now: number): EntitlementOrigin {
-  const { refId, resourceId, startDate, createdAt, usageAnchor } = subscription;
+  const { refId, resourceId, startDate, createdAt, usageAnchor, usageResetAt } = subscription;
   const version = offers
     .package(subscription.planId)
     ?.versions.find(({ versionNumber }) => versionNumber === subscription.planVersion);
@@ -180,6 +190,7 @@ export function originOf(subscription: Subscription, offers: Offers, now: number
     name: refId,
     resourceId,
     usageAnchor: usageAnchor ?? startDate,
+    usageResetAt,
     grants: subscriptionGrants(subscription, offers),
     updatedAt: Math.max(startDate, createdAt, version?.publishedAt ?? 0),
     budget: hardBudget(subscription, offers, now),

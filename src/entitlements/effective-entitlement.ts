@@ -13,6 +13,8 @@ export interface EntitlementOrigin {
   readonly resourceId: string | null;
   /** From when usage counts that starts from zero again, epoch ms. */
   readonly usageAnchor: number;
+  /** See `Subscription.usageResetAt`. */
+  readonly usageResetAt: number | null;
   readonly grants: Grants;
   /** When what it grants last changed, epoch ms. */
   readonly updatedAt: number;
@@ -31,6 +33,8 @@ export interface SpendLimit {
 export interface GrantedEntitlement extends EffectiveEntitlement {
   /** Hard ones of all that grants it; empty as soon as something grants it without one. */
   readonly budgets: readonly SpendLimit[];
+  /** Percentages of the limit that are told when usage reaches them, ascending; of all that grants it. */
+  readonly usageThresholds: readonly number[];
   /** When what is granted last changed, epoch ms. */
   readonly updatedAt: number;
 }
@@ -66,6 +70,7 @@ export function effectiveEntitlement(
     usagePeriod,
     validUntil: earliest([usagePeriod?.end ?? null, changesAt]),
     budgets: budgetsOf(candidates, featureId),
+    usageThresholds: best.usageThresholds,
     updatedAt: Math.max(...candidates.map((candidate) => candidate.origin.updatedAt)),
   };
 }
@@ -89,7 +94,7 @@ function byScope(a: EntitlementOrigin, b: EntitlementOrigin): number {
 function periodOf({ resetPeriod, ...grant }: Candidate, now: number): UsagePeriod | null {
   if (resetPeriod === null) return null;
   const accordingTo = grant.resetPeriodConfiguration?.accordingTo ?? null;
-  return usagePeriodAt({ resetPeriod, accordingTo }, grant.origin.usageAnchor, now);
+  return usagePeriodAt({ resetPeriod, accordingTo }, grant.origin, now);
 }
 
 function budgetsOf(candidates: readonly Candidate[], featureId: string): readonly SpendLimit[] {

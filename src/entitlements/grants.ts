@@ -25,6 +25,8 @@ export interface Grant
   readonly resetPeriodConfiguration: PackageEntitlement['resetPeriodConfiguration'];
   /** False: the source says no, where others may say yes. */
   readonly isGranted: boolean;
+  /** Percentages of the limit, ascending. */
+  readonly usageThresholds: readonly number[];
 }
 
 /** By the feature's refId. */
@@ -116,6 +118,7 @@ function sumOf(a: Grant, b: Grant): Grant {
     hasUnlimitedUsage,
     hasSoftLimit: a.hasSoftLimit || b.hasSoftLimit,
     enumValues: unionOf(a.enumValues, b.enumValues),
+    usageThresholds: thresholdsOf([a, b]),
   };
 }
 
@@ -129,7 +132,15 @@ export function unionOf(a: readonly string[] | null, b: readonly string[] | null
   return [...new Set([...a, ...b])].toSorted();
 }
 
-/** Undefined of none. Whichever it is, it has everything that any of them has: values, and a limit that is soft. */
+/** All of them, each once. */
+export function thresholdsOf(given: readonly Pick<Grant, 'usageThresholds'>[]): readonly number[] {
+  return [...new Set(given.flatMap(({ usageThresholds }) => usageThresholds))].toSorted((a, b) => a - b);
+}
+
+/**
+ * Undefined of none. Whichever it is, it has everything that any of them has: values, thresholds, and a limit that is
+ * soft.
+ */
 export function mostGenerous<G extends Grant>(grants: readonly G[]): G | undefined {
   const [greatest] = grants.filter(({ isGranted }) => isGranted).toSorted(byGenerosity);
   if (greatest === undefined) return grants[0];
@@ -138,6 +149,7 @@ export function mostGenerous<G extends Grant>(grants: readonly G[]): G | undefin
     ...greatest,
     hasSoftLimit: given.some(({ hasSoftLimit }) => hasSoftLimit),
     enumValues: given.map(({ enumValues }) => enumValues).reduce(unionOf),
+    usageThresholds: thresholdsOf(given),
   };
 }
 
@@ -166,11 +178,12 @@ const noGrant: Grant = {
   enumValues: null,
   resetPeriod: null,
   resetPeriodConfiguration: null,
+  usageThresholds: [],
 };
 
 function grantOf(entitlement: Omit<PackageEntitlement, 'id' | 'featureId' | 'behavior'>): Grant {
   const { isGranted, usageLimit, hasUnlimitedUsage, hasSoftLimit } = entitlement;
-  const { enumValues, resetPeriod, resetPeriodConfiguration } = entitlement;
+  const { enumValues, resetPeriod, resetPeriodConfiguration, usageThresholds = [] } = entitlement;
   return {
     isGranted,
     usageLimit: usageLimit === null ? null : exact(usageLimit),
@@ -179,6 +192,7 @@ function grantOf(entitlement: Omit<PackageEntitlement, 'id' | 'featureId' | 'beh
     enumValues: enumValues === null ? null : enumValues.toSorted(),
     resetPeriod,
     resetPeriodConfiguration,
+    usageThresholds,
   };
 }
 

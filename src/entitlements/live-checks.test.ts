@@ -192,6 +192,7 @@ function granted(featureId: string, more: Partial<GrantedEntitlement> = {}): Gra
     usagePeriod: null,
     validUntil: null,
     budgets: [],
+    usageThresholds: [],
     updatedAt: startOfTests,
     ...more,
   };
@@ -200,6 +201,7 @@ function granted(featureId: string, more: Partial<GrantedEntitlement> = {}): Gra
 function standingOf(entitlements: readonly GrantedEntitlement[]): CustomerStanding {
   return {
     feature: (name) => features.get(name),
+    resources: () => [],
     of: (name) =>
       entitlements.find(({ featureId }) => featureId === name) ?? { deniedReason: 'FeatureNotFound' },
     all: () => entitlements,

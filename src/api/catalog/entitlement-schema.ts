@@ -23,6 +23,8 @@ export const packageEntitlementTypeDefs = /* GraphQL */ `
     resetPeriodConfiguration: ResetPeriodConfiguration
     "Whether an add-on's value adds to the plan's or takes its place."
     behavior: EntitlementBehavior!
+    "The percentages of the limit that are told by webhook when usage reaches them, ascending."
+    usageThresholds: [Int!]!
   }
 
   "When usage starts from zero again."
@@ -106,6 +108,12 @@ export const packageEntitlementTypeDefs = /* GraphQL */ `
     resetPeriodConfiguration: ResetPeriodConfigurationInput
     "Whether an add-on's value adds to the plan's or takes its place. Increment when absent."
     behavior: EntitlementBehavior
+    """
+    The percentages of the limit that are told by the webhook entitlement.usage_exceeded when usage reaches them: at most
+    10, each from 1 to 1,000; metered features only. They hold for the limit that the customer has in the end, together
+    with those of everything else that grants the feature. An add-on that overrides takes the place of the plan's.
+    """
+    usageThresholds: [Int!]
   }
 
   "From when reset periods are counted."

@@ -15,7 +15,7 @@ const packageFields: FieldResolvers = { product, prices, startingPrices, draft }
 export const packageFieldResolvers: Readonly<Record<string, FieldResolvers>> = {
   Plan: { ...packageFields, parentPlan, inheritedEntitlements, compatibleAddons },
   Addon: packageFields,
-  PackageEntitlement: { feature },
+  PackageEntitlement: { feature, usageThresholds },
   Price: { feature, price: feeOf, tiers: tiersOf },
 };
 
@@ -38,6 +38,10 @@ async function feature(
 function prices({ prices: all, billingCountryCode }: PackageView): readonly Price[] {
   if (billingCountryCode === null) return all;
   return billingPeriods.flatMap((period) => pricesFor(all, period, billingCountryCode));
+}
+
+function usageThresholds({ usageThresholds: told }: PackageEntitlement): readonly number[] {
+  return told ?? [];
 }
 
 function startingPrices({

@@ -69,8 +69,11 @@ describe('a plan', () => {
   it('is drafted, published, edited and published again', async () => {
     const drafted = await make('createPlan', plan('basic'), state);
     expect(drafted).toMatchObject({ versionNumber: 1, status: 'DRAFT', isLatest: false, publishedAt: null });
-    const entitlements = [{ featureId: 'api-calls', usageLimit: 1000, resetPeriod: 'MONTH' }];
-    await make('setPackageEntitlements', { packageId: 'basic', entitlements });
+    const limited = { featureId: 'api-calls', usageLimit: 1000, resetPeriod: 'MONTH' };
+    const entitlements = [{ ...limited, usageThresholds: [100, 80] }];
+    const shown = 'entitlements { usageThresholds }';
+    const granted = await make('setPackageEntitlements', { packageId: 'basic', entitlements }, shown);
+    expect(granted).toMatchObject({ entitlements: [{ usageThresholds: [80, 100] }] });
     await make('setPackagePricing', { packageId: 'basic', pricingType: 'FREE' });
     const published = await make('publishPackage', { packageId: 'basic' }, versioned);
     expect(published).toMatchObject({
