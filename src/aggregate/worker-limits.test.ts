@@ -44,7 +44,9 @@ async function world(unitTransformation: Parameters<typeof aFeature>[1] = {}) {
 /** Monthly from the last of January, unless told otherwise. */
 function periodic(limit: string | null, now: number, rule: Partial<ResetRule> = {}): EffectiveEntitlement {
   const whole: ResetRule = { resetPeriod: 'MONTH', accordingTo: 'SubscriptionStart', ...rule };
-  return aGrant(limit, { usagePeriod: usagePeriodAt(whole, at('2026-01-31T10:00:00Z'), now) });
+  return aGrant(limit, {
+    usagePeriod: usagePeriodAt(whole, { usageAnchor: at('2026-01-31T10:00:00Z'), usageResetAt: null }, now),
+  });
 }
 
 const shown = (outcomes: readonly MeasurementOutcome[]) =>

@@ -248,7 +248,7 @@ describe('promotional entitlements', () => {
     } as const;
     const standing = standingOf([], [], { promotions: [promoted('calls', 3, monthly)] });
     expect(standing.of('calls', null)).toMatchObject({
-      usagePeriod: { start: at('2026-05-10'), end: at('2026-06-01') },
+      usagePeriod: { start: at('2026-05-01'), end: at('2026-06-01') },
     });
     expect(namesOf(standing)).toEqual(['calls']);
     expect(limitOf(standing, 'seats')).toBe('NoActiveSubscription');
@@ -260,7 +260,9 @@ describe('promotional entitlements', () => {
       resetPeriodConfiguration: { accordingTo: 'StartOfTheMonth' },
     });
     const usageAnchor = at('2026-05-03');
-    const standing = standingOf(plans, [subscribed('pro', { usageAnchor })], { promotions: [promotion] });
+    const standing = standingOf(plans, [subscribed('pro', { usageAnchor, usageResetAt: usageAnchor })], {
+      promotions: [promotion],
+    });
     expect(limitOf(standing, 'calls')).toBe('30');
     expect(standing.of('calls', null)).toMatchObject({ usagePeriod: { start: usageAnchor } });
     const lower = standingOf(plans, [subscribed('pro')], { promotions: [promoted('calls', 3)] });

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { ResetAnchor, ResetPeriod } from '../catalog/package.ts';
 import { at, dayMs, iso } from '../subscriptions/life-cycle.fixture.ts';
-import { type ResetRule, usagePeriodAt } from './usage-period.ts';
+import { type ResetRule, type CountedFrom, usagePeriodAt } from './usage-period.ts';
 
 const weekdays = [
   'EverySunday',
@@ -71,19 +71,19 @@ describe('a usage period', () => {
       '2026-05-15T12:20:00',
     ],
   ] as const)('%s, %s from %s: %s is in [%s, %s)', (resetPeriod, accordingTo, anchor, now, start, end) => {
-    const period = usagePeriodAt({ resetPeriod, accordingTo }, at(anchor), at(now));
+    const period = usagePeriodAt({ resetPeriod, accordingTo }, resetAt(at(anchor)), at(now));
     expect([iso(period.start), iso(period.end)]).toEqual([iso(at(start)), iso(at(end))]);
   });
 
   it.each(rules)('holds now, and the next one begins where it ends: %o', (rule) => {
     fc.assert(
       fc.property(anchors, instants, (usageAnchor, now) => {
-        const period = usagePeriodAt(rule, usageAnchor, now);
+        const period = usagePeriodAt(rule, resetAt(usageAnchor), now);
         expect(period.start).toBeLessThanOrEqual(now);
         expect(period.end).toBeGreaterThan(now);
-        expect(usagePeriodAt(rule, usageAnchor, period.start)).toEqual(period);
-        expect(usagePeriodAt(rule, usageAnchor, period.end - 1)).toEqual(period);
-        expect(usagePeriodAt(rule, usageAnchor, period.end).start).toBe(period.end);
+        expect(usagePeriodAt(rule, resetAt(usageAnchor), period.start)).toEqual(period);
+        expect(usagePeriodAt(rule, resetAt(usageAnchor), period.end - 1)).toEqual(period);
+        expect(usagePeriodAt(rule, resetAt(usageAnchor), period.end).start).toBe(period.end);
       }),
     );
   });
@@ -92,7 +92,7 @@ describe('a usage period', () => {
     fc.assert(
       fc.property(fc.constantFrom(...rules), anchors, instants, (rule, usageAnchor, now) => {
         fc.pre(usageAnchor <= now);
-        const period = usagePeriodAt(rule, usageAnchor, now);
+        const period = usagePeriodAt(rule, resetAt(usageAnchor), now);
         expect(period.start).toBeGreaterThanOrEqual(usageAnchor);
         const follows = rule.accordingTo === 'SubscriptionStart';
         expect(follows ? period.anchor : Math.max(period.anchor, usageAnchor)).toBe(
@@ -102,13 +102,30 @@ describe('a usage period', () => {
     );
   });
 
+  it('of the calendar is whole where no change of a plan set usage to zero inside it', () => {
+    const began = { usageAnchor: at('2026-05-15T09:00:00'), usageResetAt: null };
+    const now = at('2026-05-20');
+    const month: ResetRule = { resetPeriod: 'MONTH', accordingTo: 'StartOfTheMonth' };
+    expect(usagePeriodAt(month, began, now)).toMatchObject({
+      start: at('2026-05-01'),
+      end: at('2026-06-01'),
+    });
+    const changed = { ...began, usageResetAt: began.usageAnchor };
+    expect(usagePeriodAt(month, changed, now)).toMatchObject({
+      start: began.usageAnchor,
+      end: at('2026-06-01'),
+    });
+    const own: ResetRule = { resetPeriod: 'MONTH', accordingTo: 'SubscriptionStart' };
+    expect(usagePeriodAt(own, began, now).start).toBe(began.usageAnchor);
+  });
+
   it("returns to the anchor's own day after a short month", () => {
     fc.assert(
       fc.property(lateDays, fc.integer({ min: 0, max: 600 }), (anchor, months) => {
         const rule: ResetRule = { resetPeriod: 'MONTH', accordingTo: 'SubscriptionStart' };
-        let { start, end } = usagePeriodAt(rule, anchor, anchor);
+        let { start, end } = usagePeriodAt(rule, resetAt(anchor), anchor);
         for (let month = 0; month < months % 50; month += 1)
-          ({ start, end } = usagePeriodAt(rule, anchor, end));
+          ({ start, end } = usagePeriodAt(rule, resetAt(anchor), end));
         const lastDay = new Date(end).getUTCDate();
         const own = new Date(anchor).getUTCDate();
         const after = new Date(end + dayMs).getUTCDate();
@@ -118,3 +135,8 @@ describe('a usage period', () => {
     );
   });
 });
+
+/** A change of the plan then set usage to zero. */
+function resetAt(usageAnchor: number): CountedFrom {
+  return { usageAnchor, usageResetAt: usageAnchor };
+}

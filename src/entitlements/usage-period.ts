@@ -12,18 +12,31 @@ export interface ResetRule {
   readonly accordingTo: ResetAnchor | null;
 }
 
+export interface CountedFrom {
+  /** What periods that follow the subscription are counted from. */
+  readonly usageAnchor: number;
+  /** Where the change of a plan set usage to zero; null where none has. */
+  readonly usageResetAt: number | null;
+}
+
 /**
- * The period that holds `now`. Usage is counted anew from `usageAnchor`, so where the calendar's period has that
- * inside, one ends and another begins there.
+ * The period that holds `now`. Where a period of the calendar has the change of a plan inside that set usage to zero,
+ * one ends and another begins there; one that only began inside it counts the whole of it.
  */
-export function usagePeriodAt(rule: ResetRule, usageAnchor: number, now: number): UsagePeriod {
+export function usagePeriodAt(
+  rule: ResetRule,
+  { usageAnchor, usageResetAt }: CountedFrom,
+  now: number,
+): UsagePeriod {
   const origin = calendarOrigin(rule);
   const step = steps[rule.resetPeriod];
   const { start, end } = spanAt(step, origin ?? usageAnchor, now);
   const anchor = origin === null ? usageAnchor : start;
-  return usageAnchor <= now
-    ? { start: Math.max(start, usageAnchor), end, anchor }
-    : { start, end: Math.min(end, usageAnchor), anchor };
+  const cut = origin === null ? usageAnchor : usageResetAt;
+  if (cut === null) return { start, end, anchor };
+  return cut <= now
+    ? { start: Math.max(start, cut), end, anchor }
+    : { start, end: Math.min(end, cut), anchor };
 }
 
 type Step = { readonly months: number } | { readonly ms: number };

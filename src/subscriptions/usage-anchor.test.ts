@@ -128,3 +128,35 @@ describe('that a trial ends soon', () => {
     expect(told('tried')).toBe(start);
   });
 });
+
+describe('usage is set to zero', () => {
+  it.each([
+    ['ALWAYS_RESET', later],
+    ['NEVER_RESET', null],
+    ['BILLING_PERIOD_CHANGE', null],
+  ] as const)(
+    'by a change of plans under %s as the rule says, and never by a first plan',
+    (behavior, resetAt) => {
+      under(behavior);
+      moved('basic', 'pro');
+      expect(account.find('basic').usageResetAt).toBeNull();
+      expect(account.find('second').usageResetAt).toBe(resetAt);
+    },
+  );
+
+  it('by the free plan that follows an end, unless the rule never does', () => {
+    for (const [behavior, resetAt] of [
+      ['ALWAYS_RESET', later],
+      ['NEVER_RESET', null],
+    ] as const) {
+      account.portfolio = { subscriptions: [], trialedProductIds: [] };
+      account.now = start;
+      under(behavior);
+      account.provision('basic', monthly);
+      account.until(later).cancel('basic', { time: 'IMMEDIATE' });
+      expect(account.portfolio.subscriptions.find(({ planId }) => planId === 'free')?.usageResetAt).toBe(
+        resetAt,
+      );
+    }
+  });
+});
