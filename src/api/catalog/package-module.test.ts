@@ -71,8 +71,8 @@ describe('a plan', () => {
     expect(drafted).toMatchObject({ versionNumber: 1, status: 'DRAFT', isLatest: false, publishedAt: null });
     const limited = { featureId: 'api-calls', usageLimit: 1000, resetPeriod: 'MONTH' };
     const entitlements = [{ ...limited, usageThresholds: [100, 80] }];
-    const shown = 'entitlements { usageThresholds }';
-    const granted = await make('setPackageEntitlements', { packageId: 'basic', entitlements }, shown);
+    const thresholds = 'entitlements { usageThresholds }';
+    const granted = await make('setPackageEntitlements', { packageId: 'basic', entitlements }, thresholds);
     expect(granted).toMatchObject({ entitlements: [{ usageThresholds: [80, 100] }] });
     await make('setPackagePricing', { packageId: 'basic', pricingType: 'FREE' });
     const published = await make('publishPackage', { packageId: 'basic' }, versioned);
