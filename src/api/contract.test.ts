@@ -15,7 +15,8 @@ import {
 } from 'graphql';
 import { describe, expect, it } from 'vitest';
 import { apiSchema } from './schema.ts';
-import { answersInUse, inputsInUse, operationsInUse } from './contract.fixture.ts';
+import { inputsInUse } from './contract-inputs.fixture.ts';
+import { answersInUse, operationsInUse } from './contract.fixture.ts';
 
 describe('every operation in use, with its arguments and what it answers', () => {
   it.each(uses(operationsInUse))('%s', (path, type, required) => {
