@@ -85,8 +85,8 @@ class EventScanner {
     let at = start;
     if (body[at] === braceOpen) {
       at = this.#pastBlanks(this.#pastKey(this.#pastBlanks(at + 1)));
-      // Not the list's key, so it may be an event's.
-      if (body[at] !== bracketOpen) return this.#ended(this.#scanEvent(start), body.length);
+      // Not the list's key as it is mostly written: an event's, or the list's in another form, which is no event.
+      if (body[at] !== bracketOpen) return this.#ended(this.#scanKnown(start), body.length);
     }
     if (body[at] !== bracketOpen) return undefined;
     at = this.#pastBlanks(this.#scanList(at));
