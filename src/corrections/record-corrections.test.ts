@@ -16,7 +16,7 @@ import { ClickhouseUsageTallies } from '../usage/clickhouse-usage-tallies.ts';
 import { LiveCounters } from '../usage/live-counters.ts';
 import { RedisCounterStore } from '../usage/redis-counter-store.ts';
 import { ClickhouseCorrectionStore } from './clickhouse-correction-store.ts';
-import type { CorrectionOutcome, CorrectionRequest, ItemName } from './correction.ts';
+import type { Amendment, CorrectionOutcome, CorrectionRequest, ItemName } from './correction.ts';
 import { applyCorrections, CorrectionApplier } from './correction-applier.ts';
 import { RecordCorrections } from './record-corrections.ts';
 
@@ -237,6 +237,31 @@ describe('a correction that takes its time', () => {
     expect(history.map(({ reason }) => reason).toSorted()).toEqual(values);
     expect(new Set(history.map(({ at }) => at)).size).toBe(values.length);
     expect(await usage(seats)).toBe(history.at(-1)?.after?.value);
+  });
+
+  it('goes on from one that the worker applies while it is decided', async () => {
+    const { correct, report, usage, customerId, records, store, worker } = await openWorld(0);
+    await report('5', 'first');
+    const name = { customerId, featureId: 'seats', idempotencyKey: 'first' };
+    const amend = (amendment: Partial<Amendment>): CorrectionRequest => {
+      const nothing = { value: null, timestamp: null, dimensions: null };
+      return { kind: 'AMEND', reason: 'a slip', amendment: { ...nothing, ...amendment } };
+    };
+    expect(problemOf(await correct(name, amend({ value: '7' }))).code).toBe('ACK_PENDING');
+    const parts = { records, owner: worker, clock: systemClock };
+    const slow = {
+      find: store.find.bind(store),
+      insert: store.insert.bind(store),
+      of: async (...items: Parameters<typeof store.of>) => {
+        const applied = await store.of(...items);
+        await applyCorrections({ ...parts, store });
+        return applied;
+      },
+    };
+    const corrections = new RecordCorrections({ records, store: slow, clock: systemClock, ackTimeoutMs: 0 });
+    await corrections.correct(nameOf(name), amend({ timestamp: Date.now() - 60_000 }), audit);
+    while (await applyCorrections({ ...parts, store }));
+    expect(await usage(seats)).toBe('7');
   });
 });
 

@@ -62,16 +62,19 @@ export class RecordCorrections implements Corrections {
     audit: Audit,
   ): Promise<{ readonly correction: Correction } | { readonly problem: CorrectionProblem }> {
     const { records, clock } = this.#options;
+    const refs = [correctionRef(item.id)];
+    // Before what is applied is read: what a round of the worker takes from the one to the other is in either.
+    const [seen] = await records.read(refs);
+    const before = pendingOf(seen)?.corrections ?? [];
     const applied = await this.#applied(item);
     const making = { id: randomUUID(), now: clock.now(), actor: audit.actor };
-    const refs = [correctionRef(item.id)];
     const changed = await changeRecords<{ readonly correction: Correction }, CorrectionProblem>(
       records,
       refs,
       audit,
       ([record]) => {
         const waiting = pendingOf(record)?.corrections ?? [];
-        const history = merged(applied, waiting);
+        const history = merged(applied, before, waiting);
         const decided = decideCorrection(item, history, request, making);
         if ('problem' in decided || history.includes(decided.correction)) {
           return 'problem' in decided ? decided : { writes: [], result: decided };
@@ -101,10 +104,10 @@ export class RecordCorrections implements Corrections {
   }
 }
 
-/** One that is being applied may be in both. */
-function merged(applied: readonly Correction[], waiting: readonly Correction[]): readonly Correction[] {
-  const known = new Set(applied.map(({ id }) => id));
-  return [...applied, ...waiting.filter(({ id }) => !known.has(id))].sort((a, b) => a.at - b.at);
+/** One that is being applied may be in several. */
+function merged(...histories: readonly (readonly Correction[])[]): readonly Correction[] {
+  const byId = new Map(histories.flat().map((correction) => [correction.id, correction]));
+  return [...byId.values()].sort((a, b) => a.at - b.at);
 }
 
 const pendingProblem: CorrectionProblem = {
