@@ -172,7 +172,7 @@ describe('usage', () => {
 
   it('raw events are taken from your application', async () => {
     const event = {
-      customerId: 'new',
+      customerId: 'reporting',
       eventName: 'login',
       idempotencyKey: 'login-1',
       dimensions: { user: 'u1' },
