@@ -118,8 +118,15 @@ function aFlush(flushId: number): FlushPlan {
   });
   if (batch.kind !== 'events') throw new Error('the block cannot be read');
   const decisions = Buffer.alloc(eventsPerFlush);
-  const terms = Buffer.alloc(0);
-  const manifest = { flushId, token: randomUUID(), batchIds: [batchId], decisions, terms, decidedAt: now };
+  const nothing = { terms: Buffer.alloc(0), reservations: Buffer.alloc(0) };
+  const manifest = {
+    flushId,
+    token: randomUUID(),
+    batchIds: [batchId],
+    decisions,
+    ...nothing,
+    decidedAt: now,
+  };
   return planOf(manifest, [batch]);
 }
 

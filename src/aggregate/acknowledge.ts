@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { Acknowledgement, MeasurementOutcome, Refusal } from '../metering/acknowledgement.ts';
 import type { MeasurementFact } from '../metering/facts.ts';
-import { type Quantity, quantityToText } from '../quantity.ts';
+import { quantityToText } from '../quantity.ts';
 import { decisions } from './decide.ts';
 import type { StoredAcknowledgement } from './flush-store.ts';
 
@@ -39,13 +39,20 @@ export function acknowledgement(
 }
 
 /** Contract, section 3: `usage` is that of the limit's own scope as it stood then, without the measurement. */
-export function limitExceeded({ featureId }: MeasurementFact, usage: Quantity, limit: Quantity): Refusal {
-  const [currentUsage, usageLimit] = [quantityToText(usage), quantityToText(limit)];
+export function limitExceeded(
+  { featureId, reservation }: MeasurementFact,
+  currentUsage: string,
+  usageLimit: string,
+  reservedUsage: string,
+): Refusal {
+  const isReserving = reservation !== undefined;
+  const beside = reservedUsage === '0' ? '' : `, with ${reservedUsage} reserved beside it`;
   const message =
-    `usage of feature ${JSON.stringify(featureId)} is ${currentUsage}, and this would take it past the limit of ` +
-    `${usageLimit}; nothing was recorded: raise the limit, wait for the next usage period, or send it without ` +
-    'rejectIfExceeded';
-  return { error: { code: 'ENTITLEMENT_LIMIT_EXCEEDED', message, currentUsage, usageLimit } };
+    `usage of feature ${JSON.stringify(featureId)} is ${currentUsage}${beside}, and this would take it past the limit ` +
+    `of ${usageLimit}; nothing was ${isReserving ? 'reserved' : 'recorded'}: raise the limit, wait for the next usage ` +
+    `period${isReserving ? '' : ', or send it without rejectIfExceeded'}`;
+  const figures = { currentUsage, usageLimit, ...(reservedUsage === '0' ? {} : { reservedUsage }) };
+  return { error: { code: 'ENTITLEMENT_LIMIT_EXCEEDED', message, ...figures } };
 }
 
 /** Why a measurement changed nothing; for every decision that needs no more than itself to say so. */
@@ -53,6 +60,7 @@ export function refusalOf(fact: MeasurementFact, decision: number): Refusal {
   const { customerId, featureId } = fact;
   switch (decision) {
     case decisions.conflict:
+      if (fact.reservation !== undefined) return committedOtherwise;
       return refusal(
         'DUPLICATE_ENTITY',
         'this idempotencyKey was used before for a measurement with another value, behavior, createdAt or ' +
@@ -89,6 +97,11 @@ export const buried: Refusal = refusal(
 export const originalMissing: MeasurementOutcome = refusal(
   'INTERNAL',
   'this measurement was recorded before, but its acknowledgement cannot be found; nothing was recorded now',
+);
+
+const committedOtherwise: Refusal = refusal(
+  'DUPLICATE_ENTITY',
+  'this reservation was committed before, with another amount or other dimensions; nothing was recorded now',
 );
 
 const unexplained: Refusal = refusal('INTERNAL', 'this measurement was refused; nothing was recorded');

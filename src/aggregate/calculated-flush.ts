@@ -2,15 +2,16 @@
  * The calculated usage of one flush: what is stored of it and what its reporters are told. Everything follows
  * from the plan and from what earlier flushes stored, so a flush that is done again comes to the same.
  */
-import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
+import type { UsageOutcome } from '../metering/acknowledgement.ts';
 import type { MeasurementFact } from '../metering/facts.ts';
+import type { Reservation } from '../metering/reservation.ts';
 import {
   measurementContentDigest,
   measurementIdentity,
   verdictBeside,
   verdicts,
 } from '../metering/identity.ts';
-import type { Quantity } from '../quantity.ts';
+import { type Quantity, quantityToText } from '../quantity.ts';
 import { acknowledgement, limitExceeded, measurementId, originalMissing, refusalOf } from './acknowledge.ts';
 import { decisions } from './decide.ts';
 import { type CountedCopy, type LookupKey, lookupKeysMax } from './deduplicate.ts';
@@ -18,6 +19,7 @@ import type { FlushStore, MeasurementKey, MeasurementRow, StoredAcknowledgement 
 import { groupBy } from './group-by.ts';
 import type { Persistence } from './persistence.ts';
 import { type DecidedMeasurement, type FlushPlan, measurementsOf } from './plan.ts';
+import { decodeReservationPlan } from './reservation-orders.ts';
 import { openRunningUsage } from './running-usage.ts';
 import type { FeatureUsage, UsageStates } from './usage-states.ts';
 
@@ -26,7 +28,8 @@ export interface CalculatedFlush {
   /** To be kept once the rows are stored. */
   readonly usages: readonly FeatureUsage[];
   /** By position in the flush. */
-  readonly outcomes: ReadonlyMap<number, MeasurementOutcome>;
+  readonly outcomes: ReadonlyMap<number, UsageOutcome>;
+  readonly reservations: readonly Reservation[];
 }
 
 export interface CalculatedFlushParts {
@@ -38,7 +41,8 @@ export interface CalculatedFlushParts {
 
 export async function calculateFlush(plan: FlushPlan, parts: CalculatedFlushParts): Promise<CalculatedFlush> {
   const measurements = measurementsOf(plan);
-  const outcomes = new Map<number, MeasurementOutcome>();
+  const reservations = decodeReservationPlan(plan.manifest.reservations);
+  const outcomes = new Map<number, UsageOutcome>(reservations.outcomes);
   const { rows, usages } = await goThrough(plan, measurements, outcomes, parts);
   const originals = await findOriginals(measurements, rows, parts);
   for (const { fact, decision, position } of measurements) {
@@ -48,14 +52,14 @@ export async function calculateFlush(plan: FlushPlan, parts: CalculatedFlushPart
     else if (original === undefined) outcomes.set(position, originalMissing);
     else outcomes.set(position, acknowledgement(fact, original, true));
   }
-  return { rows, usages, outcomes };
+  return { rows, usages, outcomes, reservations: reservations.changes };
 }
 
 /** In order: what counts becomes a row, and what a limit kept out is told what usage was just then. */
 async function goThrough(
   plan: FlushPlan,
   measurements: readonly DecidedMeasurement[],
-  outcomes: Map<number, MeasurementOutcome>,
+  outcomes: Map<number, UsageOutcome>,
   parts: CalculatedFlushParts,
 ): Promise<Pick<CalculatedFlush, 'rows' | 'usages'>> {
   const { flushId, token } = plan.manifest;
@@ -71,8 +75,9 @@ async function goThrough(
       const row = toRow(measurement, flushId, token, running.acknowledged(measurement));
       rows.push(row);
       outcomes.set(position, acknowledgement(fact, row, false));
-    } else if (terms.limit !== null) {
-      outcomes.set(position, limitExceeded(fact, running.limited(measurement), terms.limit));
+    } else if (terms.limit !== null && !outcomes.has(position)) {
+      const [usage, limit] = [running.limited(measurement), terms.limit].map(quantityToText);
+      outcomes.set(position, limitExceeded(fact, usage ?? '', limit ?? '', '0'));
     }
   }
   return { rows, usages: running.usages() };

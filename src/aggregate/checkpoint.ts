@@ -10,6 +10,7 @@ export const checkpoints = [
   'afterMeasurements',
   'duringCount',
   'afterCount',
+  'afterReservations',
   'afterReply',
   'afterFinish',
 ] as const;

@@ -17,6 +17,9 @@ export const decisions = {
   featureNotReportable: 5,
   /** Only where the measurement asks for it: `rejectIfExceeded`. */
   limitExceeded: 6,
+  /** Of orders about reservations; what they are told stands in the manifest. */
+  reservation: 7,
+  reservationRefused: 8,
 } as const;
 
 /** What refusing a measurement depends on, as it stood when the flush was decided. */
@@ -48,14 +51,14 @@ export function screenBatch(batch: ReadBatch, world: KnownWorld): ScreenedBatch 
   return { batch: { ...batch, facts }, rows: measurementClaims(facts), refusals };
 }
 
-/** Whether a limit lets the measurement of that row in; told of every one that counts, in order. */
-export type Admission = (fact: MeasurementFact, row: number) => boolean;
+/** What becomes of the measurement of that row, which would count by its identity; told of every one in order. */
+export type Admission = (fact: MeasurementFact, row: number) => number;
 
 /** Judges and claims in order. What is refused claims nothing: it counts when it is sent again (contract, 5.1c). */
 export function settleBatch(
   { batch, rows, refusals }: ScreenedBatch,
   claims: Claims,
-  admits: Admission = () => true,
+  admission: Admission = () => decisions.counts,
 ): Uint8Array {
   if (batch.kind === 'events') return claims.settle(rows);
   return refusals.map((refused, row) => {
@@ -63,9 +66,9 @@ export function settleBatch(
     const verdict = claims.verdict(rows, row);
     if (verdict !== verdicts.counts) return verdict;
     const fact = batch.facts[row];
-    if (fact !== undefined && !admits(fact, row)) return decisions.limitExceeded;
-    claims.claim(rows, row);
-    return verdict;
+    const decision = fact === undefined ? verdict : admission(fact, row);
+    if (decision === decisions.counts) claims.claim(rows, row);
+    return decision;
   });
 }
 
@@ -87,7 +90,7 @@ export function withFeatureRefIds(
 export function tallyOf(decided: Uint8Array): Tally {
   let [stored, duplicate, conflict] = [0, 0, 0];
   for (const decision of decided) {
-    if (decision === decisions.counts) stored += 1;
+    if (decision === decisions.counts || decision === decisions.reservation) stored += 1;
     else if (decision === decisions.duplicate) duplicate += 1;
     else if (decision === decisions.conflict) conflict += 1;
   }

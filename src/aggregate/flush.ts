@@ -8,7 +8,7 @@ import type { FeatureCatalog } from '../catalog/feature.ts';
 import type { Clock } from '../clock.ts';
 import type { CustomerDirectory } from '../customers/customer.ts';
 import type { EntitlementSource } from '../entitlements/entitlement.ts';
-import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
+import type { UsageOutcome } from '../metering/acknowledgement.ts';
 import { BatchesGoneError, type Delivery, type Ledger, type Manifest } from '../queue/ledger.ts';
 import type { Logger } from '../telemetry.ts';
 import { buried } from './acknowledge.ts';
@@ -30,6 +30,7 @@ import type { Persistence } from './persistence.ts';
 import { type DecidedBatch, type FlushPlan, planOf } from './plan.ts';
 import { type ReadBatch, readBatch } from './read-batch.ts';
 import { rebuildTable } from './recovery.ts';
+import { encodeReservationPlan } from './reservation-orders.ts';
 import { UsageCounting } from './usage-counting.ts';
 import { openUsageLimits } from './usage-limits.ts';
 import { UsageStates } from './usage-states.ts';
@@ -145,7 +146,10 @@ export class Flusher {
       ),
     );
     const flushId = this.#lastFlushId + 1;
-    const parts = { store, states: this.#states, persistence, entitlements: this.#parts.entitlements };
+    const { entitlements, ledger } = this.#parts;
+    const { reservations } = ledger;
+    const decidedAt = clock.now();
+    const parts = { store, states: this.#states, persistence, entitlements, reservations, decidedAt };
     const limits = await openUsageLimits(screened, world, flushId, parts);
     const decided: Uint8Array[] = [];
     for (const [index, each] of screened.entries()) {
@@ -159,7 +163,8 @@ export class Flusher {
       batchIds: batches.map(({ delivery }) => delivery.batchId),
       decisions: Buffer.concat(decided),
       terms: encodeTerms(limits.terms),
-      decidedAt: clock.now(),
+      reservations: encodeReservationPlan(limits.reservations()),
+      decidedAt,
     };
     return planOf(
       manifest,
@@ -194,6 +199,11 @@ export class Flusher {
     // reply, so that who was told of a measurement finds it in the next check.
     await metrics.time('count', () => this.#counting.count(plan, calculated));
     await checkpoint('afterCount');
+    // A crash meanwhile: the redo applies the same again. After the counting, so that no check misses usage that is
+    // committed; before the reply, so that every check after it heeds what is reserved.
+    const { decidedAt } = plan.manifest;
+    await ledger.reservations.apply(calculated.reservations, decidedAt);
+    await checkpoint('afterReservations');
     // Everything is stored, so it is true already; told before the flush is booked, a crash in between costs no
     // reporter the answer: the redo tells it again.
     await metrics.time('reply', () => this.#reply(plan, calculated.outcomes));
@@ -281,7 +291,7 @@ export class Flusher {
     return counts;
   }
 
-  async #reply(plan: FlushPlan, outcomes: ReadonlyMap<number, MeasurementOutcome>): Promise<void> {
+  async #reply(plan: FlushPlan, outcomes: ReadonlyMap<number, UsageOutcome>): Promise<void> {
     const { ledger } = this.#parts;
     const replies = plan.batches.map(async ({ batch, decided, from }) => {
       const { batchId, kind, replyTo } = batch.delivery;

@@ -146,7 +146,7 @@ test('in any periods and against any limits, usage runs as folding everything an
           const known = [...store.facts];
           for (const measurement of termed) {
             const { fact } = measurement;
-            const refused = fact.rejectIfExceeded && running.exceeds(measurement);
+            const refused = fact.rejectIfExceeded && running.exceeds(measurement, zeroQuantity);
             expect(refused).toBe(isOverLimit(known, measurement));
             if (!refused) {
               running.count(fact);

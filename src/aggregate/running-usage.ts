@@ -83,13 +83,12 @@ export class RunningUsage {
   }
 
   /** Whether its terms' hard limit keeps the measurement out. What does not raise usage never exceeds. */
-  exceeds(measurement: TermedMeasurement): boolean {
-    const { fact, terms } = measurement;
+  exceeds(measurement: TermedMeasurement, reserved: Quantity): boolean {
+    const { terms } = measurement;
     if (!terms.isHardLimit || terms.limit === null) return false;
-    const span = terms.period ?? allTime;
-    const change = isWithin(span, fact.timestamp) ? this.#feature(fact).changeBy(fact, span) : zeroQuantity;
+    const change = this.#changeBy(measurement);
     if (compareQuantities(change, zeroQuantity) <= 0) return false;
-    const usage = addQuantities(this.#countedAgainstLimit(measurement), change);
+    const usage = addQuantities(this.#countedAgainstLimit(measurement), addQuantities(reserved, change));
     return compareQuantities(transformUnits(usage, terms.units), terms.limit) > 0;
   }
 
@@ -110,8 +109,21 @@ export class RunningUsage {
     return transformUnits(this.#countedAgainstLimit(measurement), measurement.terms.units);
   }
 
+  /** What reservations add to `limited`, in the same units: they may fill up what one of them has begun. */
+  added(measurement: TermedMeasurement, reserved: Quantity): Quantity {
+    const usage = addQuantities(this.#countedAgainstLimit(measurement), reserved);
+    return subtractQuantities(transformUnits(usage, measurement.terms.units), this.limited(measurement));
+  }
+
   usages(): FeatureUsage[] {
     return [...this.#features.values()].map((feature) => feature.toUsage());
+  }
+
+  /** In the period that the limit is for. What is reserved is for now, whenever it was asked for. */
+  #changeBy({ fact, terms }: TermedMeasurement): Quantity {
+    if (fact.reservation?.kind === 'reserve') return fact.value;
+    const span = terms.period ?? allTime;
+    return isWithin(span, fact.timestamp) ? this.#feature(fact).changeBy(fact, span) : zeroQuantity;
   }
 
   #countedAgainstLimit({ fact, terms }: TermedMeasurement): Quantity {

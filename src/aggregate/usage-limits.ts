@@ -1,18 +1,20 @@
 /** What a flush's measurements are acknowledged by, and which of them a hard limit keeps out. */
 import type { CustomerEntitlements, EntitlementSource } from '../entitlements/entitlement.ts';
 import type { MeasurementFact } from '../metering/facts.ts';
-import type { Admission, KnownWorld, ScreenedBatch } from './decide.ts';
-import {
-  openRunningUsage,
-  type RunningUsage,
-  type RunningUsageParts,
-  type TermedMeasurement,
-} from './running-usage.ts';
+import { placeOf, reservationIdOf } from '../metering/reservation.ts';
+import type { ReservationLedger } from '../queue/reservation-ledger.ts';
+import { type Admission, decisions, type KnownWorld, type ScreenedBatch } from './decide.ts';
+import { OpenReservations } from './open-reservations.ts';
+import { ReservationOrders, type ReservationPlan } from './reservation-orders.ts';
+import { openRunningUsage, type RunningUsageParts, type TermedMeasurement } from './running-usage.ts';
 import { featureKey } from './usage-states.ts';
 import { noTerms, termsOf, type UsageTerms } from './usage-terms.ts';
 
 export interface UsageLimitsParts extends RunningUsageParts {
   readonly entitlements: EntitlementSource;
+  readonly reservations: Pick<ReservationLedger, 'load'>;
+  /** Epoch ms: what had expired by then is reserved no more. */
+  readonly decidedAt: number;
 }
 
 export interface UsageLimits {
@@ -20,12 +22,14 @@ export interface UsageLimits {
   readonly terms: readonly UsageTerms[];
   /** For each batch in order. */
   readonly admissions: readonly Admission[];
+  /** Once every batch is settled. */
+  readonly reservations: () => ReservationPlan;
 }
 
 /**
- * Two or three round trips to Redis for a flush with measurements, none for one without. Usage is folded here only
- * for customers' features that a limit may refuse: nobody but the worker changes it, so what is found stays true
- * until the flush is stored.
+ * Two to four round trips to Redis for a flush with measurements, none for one without. Usage is folded here only
+ * for customers' features that a limit may refuse: nobody but the worker changes it, nor what is reserved, so what is
+ * found stays true until the flush is stored.
  */
 export async function openUsageLimits(
   screened: readonly ScreenedBatch[],
@@ -37,25 +41,64 @@ export async function openUsageLimits(
   const limited = new Set(
     termed
       .flat()
-      .filter(({ fact, terms }) => fact.rejectIfExceeded && terms.isHardLimit)
+      .filter(isLimited)
       .map(({ fact }) => featureKey(fact)),
   );
   const heeded = termed.flat().filter(({ fact }) => limited.has(featureKey(fact)));
   const running = await openRunningUsage(heeded, flushId, parts);
+  const orders = new ReservationOrders(await openReservations(heeded, parts), running);
+  const starts = startsOf(screened);
   return {
     terms: termed.flatMap((batch) => batch.map(({ terms }) => terms)),
-    admissions: termed.map((batch) => (_, row) => {
+    admissions: termed.map((batch, index) => (_, row) => {
       const measurement = batch[row];
-      if (measurement === undefined || !limited.has(featureKey(measurement.fact))) return true;
-      return admit(measurement, running);
+      if (measurement === undefined || !limited.has(featureKey(measurement.fact))) return decisions.counts;
+      const decision = admit(measurement, orders, (starts[index] ?? 0) + row);
+      if (decision === decisions.counts) running.count(measurement.fact);
+      return decision;
     }),
+    reservations: () => orders.plan,
   };
 }
 
-function admit(measurement: TermedMeasurement, running: RunningUsage): boolean {
-  if (measurement.fact.rejectIfExceeded && running.exceeds(measurement)) return false;
-  running.count(measurement.fact);
-  return true;
+/** Whether usage and what is reserved have to be known to decide it. */
+function isLimited({ fact, terms }: TermedMeasurement): boolean {
+  return fact.reservation !== undefined || (fact.rejectIfExceeded && terms.isHardLimit);
+}
+
+function admit(measurement: TermedMeasurement, orders: ReservationOrders, position: number): number {
+  const { reservation, rejectIfExceeded } = measurement.fact;
+  if (reservation !== undefined) return orders.settle(measurement, reservation, position);
+  const isExceeding = rejectIfExceeded && orders.exceeds(measurement, position);
+  return isExceeding ? decisions.limitExceeded : decisions.counts;
+}
+
+async function openReservations(
+  measurements: readonly TermedMeasurement[],
+  { reservations, persistence, decidedAt }: UsageLimitsParts,
+): Promise<OpenReservations> {
+  const places = new Set(measurements.map(({ fact }) => placeOf(fact)));
+  const ids = new Set(measurements.flatMap(({ fact }) => orderedIds(fact)));
+  const known = await persistence.until('reservations', () =>
+    reservations.load([...places], [...ids], decidedAt),
+  );
+  return new OpenReservations(known, decidedAt);
+}
+
+function orderedIds(fact: MeasurementFact): string[] {
+  const { reservation, customerId, featureId, resourceId } = fact;
+  if (reservation === undefined) return [];
+  if (reservation.kind !== 'reserve') return [reservation.reservationId];
+  return [reservationIdOf({ customerId, featureId, resourceId, key: reservation.key })];
+}
+
+/** Position of each batch's first row among all rows of the flush. */
+function startsOf(screened: readonly ScreenedBatch[]): number[] {
+  let start = 0;
+  return screened.map(({ rows }) => {
+    start += rows.count;
+    return start - rows.count;
+  });
 }
 
 async function termsByBatch(

@@ -6,7 +6,7 @@ import { inject, onTestFinished } from 'vitest';
 import type { Feature } from '../catalog/feature.ts';
 import { systemClock } from '../clock.ts';
 import type { CustomerEntitlements, Denial, EffectiveEntitlement } from '../entitlements/entitlement.ts';
-import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
+import type { MeasurementOutcome, UsageOutcome } from '../metering/acknowledgement.ts';
 import type { SealedBatch } from '../metering/batch.ts';
 import { EventBlockBuilder } from '../metering/event-block.ts';
 import type { EventFact, MeasurementFact } from '../metering/facts.ts';
@@ -114,6 +114,11 @@ export class WorkerWorld {
     facts: readonly MeasurementFact[],
     timeoutMs = 10_000,
   ): Promise<readonly MeasurementOutcome[]> {
+    return (await this.order(facts, timeoutMs)) as readonly MeasurementOutcome[];
+  }
+
+  /** As `report`, with orders about reservations among them. */
+  async order(facts: readonly MeasurementFact[], timeoutMs = 10_000): Promise<readonly UsageOutcome[]> {
     const id = randomUUID();
     const reply = this.#inbox.await(id, timeoutMs);
     await this.enqueue({ id, kind: 'usage', count: facts.length, payload: encodeUsagePayload(facts) });

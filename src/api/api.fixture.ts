@@ -15,11 +15,13 @@ import type { RecordStore } from '../records/record-store.ts';
 import { RedisOutbox } from '../records/redis-outbox.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { ApiKeys } from '../http/api-key.ts';
-import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
+import type { MeasurementOutcome, ReservationOutcome } from '../metering/acknowledgement.ts';
 import type { EventFact, MeasurementFact } from '../metering/facts.ts';
 import type { Intake, IntakeRefusal } from '../metering/intake.ts';
+import type { Reservation } from '../metering/reservation.ts';
 import { closeRedis, openRedis, redisReady } from '../queue/redis-connection.ts';
-import { addQuantities, quantityToText, zeroQuantity } from '../quantity.ts';
+import { addQuantities, type Quantity, quantityToText, zeroQuantity } from '../quantity.ts';
+import type { LiveReservations } from '../usage/live-reservations.ts';
 import type { LiveFigure, LiveUsage, UsageAsk } from '../usage/live-usage.ts';
 import type {
   ReportedItem,
@@ -41,6 +43,9 @@ export const startOfTests = Date.UTC(2026, 4, 1, 12);
 /** Takes everything, and adds up what is reported for each customer, feature and resource. */
 export class MemoryIntake implements Intake {
   readonly events: EventFact[] = [];
+  readonly orders: MeasurementFact[] = [];
+  /** What every order about a reservation is answered. */
+  reservation: ReservationOutcome = { error: { code: 'INTERNAL', message: 'nothing can be reserved' } };
   readonly #usage = new Map<string, MeasurementFact['value']>();
   refusal: IntakeRefusal | undefined;
   fault: Error | undefined;
@@ -55,6 +60,11 @@ export class MemoryIntake implements Intake {
     measurements: readonly MeasurementFact[],
   ): Promise<readonly MeasurementOutcome[] | IntakeRefusal> {
     return this.refusal ?? measurements.map((measurement) => this.#count(measurement));
+  }
+
+  async acceptReservation(order: MeasurementFact): Promise<ReservationOutcome | IntakeRefusal> {
+    this.orders.push(order);
+    return this.refusal ?? this.reservation;
   }
 
   #count(measurement: MeasurementFact): MeasurementOutcome {
@@ -123,6 +133,20 @@ export class MemoryLiveUsage implements LiveUsage {
   }
 }
 
+/** Those that it was given, and the sum that it was given for every ask. */
+export class MemoryReservations implements LiveReservations {
+  readonly records = new Map<string, Reservation>();
+  sum = zeroQuantity;
+
+  async reserved(asks: readonly unknown[]): Promise<readonly Quantity[]> {
+    return asks.map(() => this.sum);
+  }
+
+  async reservation(id: string): Promise<Reservation | undefined> {
+    return this.records.get(id);
+  }
+}
+
 /** Knows of no entry, and so of no correction. */
 class NoCorrections implements Corrections {
   async correct(): Promise<CorrectionOutcome> {
@@ -172,6 +196,7 @@ export interface RunningApi {
   readonly intake: MemoryIntake;
   readonly usage: MemoryUsageReader;
   readonly liveUsage: MemoryLiveUsage;
+  readonly reservations: MemoryReservations;
   readonly clock: ManualClock;
   /** Times that records were asked for so far. */
   roundTrips(): number;
@@ -201,10 +226,10 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
   const outbox = new RedisOutbox(redis, namespace);
   const letterSeal = new LetterSeal('a key for tests');
   const [intake, usage, clock] = [new MemoryIntake(), new MemoryUsageReader(), new ManualClock(startOfTests)];
-  const liveUsage = new MemoryLiveUsage();
+  const [liveUsage, reservations] = [new MemoryLiveUsage(), new MemoryReservations()];
   const features = new RecordFeatureCatalog(records);
   const entitlements = new RecordEntitlements({ records, catalog, features, clock });
-  const checks = new LiveChecks({ entitlements, usage: liveUsage, clock });
+  const checks = new LiveChecks({ entitlements, usage: liveUsage, reservations, clock });
   const logged: unknown[] = [];
   const subscriptions = new RecordSubscriptionRegister({ records, catalog, clock });
   const server = createApiServer({
@@ -220,6 +245,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
       usageResets: new RecordUsageResets({ records, subscriptions, catalog, clock }),
       corrections: new NoCorrections(),
       liveUsage,
+      reservations,
       checks,
       clock,
       letterSeal,
@@ -248,6 +274,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
     intake,
     usage,
     liveUsage,
+    reservations,
     clock,
     logged,
     send,

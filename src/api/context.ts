@@ -9,6 +9,7 @@ import type { Audit, RecordStore } from '../records/record-store.ts';
 import type { SubscriptionPreviews } from '../subscriptions/subscription-preview.ts';
 import type { SubscriptionRegister } from '../subscriptions/subscription-register.ts';
 import type { Intake } from '../metering/intake.ts';
+import type { LiveReservations } from '../usage/live-reservations.ts';
 import type { LiveUsage } from '../usage/live-usage.ts';
 import type { LetterSeal } from '../webhooks/letter-seal.ts';
 import type { UsageReader } from '../usage/usage.ts';
@@ -26,6 +27,7 @@ export interface ApiServices {
   readonly corrections: Corrections;
   readonly usageResets: Pick<RecordUsageResets, 'resets'>;
   readonly liveUsage: LiveUsage;
+  readonly reservations: Pick<LiveReservations, 'reservation'>;
   readonly checks: Pick<LiveChecks, 'all' | 'check'>;
   readonly clock: Clock;
   /** Seals billing information for the integration; undefined: nobody is to learn it, and it is dropped. */

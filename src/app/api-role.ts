@@ -20,6 +20,7 @@ import { makeRegistry } from '../telemetry.ts';
 import { ClickhouseUsageReader } from '../usage/clickhouse-usage-reader.ts';
 import { watchCounters } from '../usage/counter-metrics.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
+import { RedisReservations } from '../usage/redis-reservations.ts';
 import { watchWebhooks } from '../webhooks/webhook-metrics.ts';
 import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
@@ -36,6 +37,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   const features = new RecordFeatureCatalog(records);
   const entitlements = new RecordEntitlements({ records, catalog, features, clock: systemClock });
   const liveUsage = makeLiveUsage(engines, edge);
+  const reservations = new RedisReservations(edge, engines.keys, systemClock);
   const subscriptions = new RecordSubscriptionRegister({ records, catalog, clock: systemClock });
   const server = createApiServer({
     services: {
@@ -55,7 +57,8 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
         ackTimeoutMs: config.ackTimeoutMs,
       }),
       liveUsage,
-      checks: new LiveChecks({ entitlements, usage: liveUsage, clock: systemClock }),
+      reservations,
+      checks: new LiveChecks({ entitlements, usage: liveUsage, reservations, clock: systemClock }),
       clock: systemClock,
       letterSeal: config.billingWebhookUrl === undefined ? undefined : await letterSeal(config),
     },

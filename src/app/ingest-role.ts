@@ -13,6 +13,7 @@ import { RedisDesk } from '../queue/redis-desk.ts';
 import { makeRegistry } from '../telemetry.ts';
 import { watchCounters } from '../usage/counter-metrics.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
+import { RedisReservations } from '../usage/redis-reservations.ts';
 import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
 import type { RunningRole } from './running-role.ts';
@@ -32,6 +33,7 @@ export async function startIngest(engines: Engines): Promise<RunningRole> {
   const checks = new LiveChecks({
     entitlements,
     usage: makeLiveUsage(engines, edge),
+    reservations: new RedisReservations(edge, engines.keys, systemClock),
     clock: systemClock,
   });
   const server = createIngestServer({

@@ -14,6 +14,8 @@ export interface RequestedAccess {
 export interface KnownUsage {
   /** In the units of the limit; zero for features that are not metered. */
   readonly currentUsage: Quantity;
+  /** What active reservations add to it. */
+  readonly reservedUsage: Quantity;
   /** Whether a hard budget is used up that the feature is paid from. */
   readonly isBudgetSpent: boolean;
   /** Epoch ms: everything acknowledged up to then is in it. */
@@ -32,6 +34,8 @@ export interface EntitlementCheck extends RequestedAccess {
   readonly entitlement: GrantedEntitlement | null;
   /** Null for features that are not metered, and where nothing is granted. */
   readonly currentUsage: Quantity | null;
+  /** What active reservations add to it where the limit is looked at; null as above. */
+  readonly reservedUsage: Quantity | null;
   readonly asOf: number;
 }
 
@@ -53,6 +57,7 @@ export function checkEntitlement(
       accessDeniedReason: reason,
       entitlement: null,
       currentUsage: null,
+      reservedUsage: null,
       asOf,
     };
   }
@@ -66,6 +71,7 @@ export function checkEntitlement(
     accessDeniedReason: reason,
     entitlement,
     currentUsage: isMetered ? usage.currentUsage : null,
+    reservedUsage: isMetered ? usage.reservedUsage : null,
     asOf,
   };
 }
@@ -79,7 +85,7 @@ const oneUnit = parseQuantity('1') ?? zeroQuantity;
 function refusalOf(
   { featureType }: Feature,
   { enumValues, hasSoftLimit, hasUnlimitedUsage, usageLimit }: GrantedEntitlement,
-  { currentUsage, isBudgetSpent }: KnownUsage,
+  { currentUsage, reservedUsage, isBudgetSpent }: KnownUsage,
   { requestedUsage, requestedValues }: RequestedAccess,
 ): AccessDeniedReason | null {
   const asksForValues = requestedValues !== null && requestedValues.length > 0;
@@ -90,6 +96,6 @@ function refusalOf(
   }
   if (isBudgetSpent) return 'BudgetExceeded';
   if (requestedUsage === null || hasUnlimitedUsage || hasSoftLimit || usageLimit === null) return null;
-  const used = addQuantities(currentUsage, requestedUsage);
+  const used = addQuantities(addQuantities(currentUsage, reservedUsage), requestedUsage);
   return compareQuantities(used, usageLimit) <= 0 ? null : 'RequestedUsageExceedingLimit';
 }

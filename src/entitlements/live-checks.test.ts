@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ManualClock } from '../clock.ts';
 import { parseQuantity, type Quantity, quantityToText, zeroQuantity } from '../quantity.ts';
 import { at, fee } from '../subscriptions/life-cycle.fixture.ts';
+import type { ReservedAsk } from '../usage/live-reservations.ts';
 import type { LiveFigure, LiveUsage, UsageAsk } from '../usage/live-usage.ts';
 import type { CustomerStanding } from './customer-standing.ts';
 import type { GrantedEntitlement, SpendLimit } from './effective-entitlement.ts';
@@ -26,6 +27,7 @@ const month = { start: at('2026-05-01'), end: at('2026-06-01'), anchor: at('2026
 class Scene implements StandingSource, LiveUsage {
   readonly log: string[] = [];
   readonly usage = new Map<string, string>();
+  readonly holds = new Map<string, string>();
   known: CustomerStanding | undefined;
   actual: CustomerStanding;
 
@@ -35,7 +37,12 @@ class Scene implements StandingSource, LiveUsage {
   }
 
   get checks(): LiveChecks {
-    return new LiveChecks({ entitlements: this, usage: this, clock: new ManualClock(startOfTests) });
+    return new LiveChecks({
+      entitlements: this,
+      usage: this,
+      reservations: this,
+      clock: new ManualClock(startOfTests),
+    });
   }
 
   async entitlements(): Promise<ReadonlyMap<string, CustomerStanding>> {
@@ -47,6 +54,10 @@ class Scene implements StandingSource, LiveUsage {
 
   remembered(): CustomerStanding | undefined {
     return this.known;
+  }
+
+  async reserved(asks: readonly ReservedAsk[]): Promise<readonly Quantity[]> {
+    return asks.map(({ featureId }) => exact(this.holds.get(featureId) ?? '0'));
   }
 
   async current(asks: readonly UsageAsk[]): Promise<readonly LiveFigure[]> {
@@ -114,6 +125,37 @@ describe('a check', () => {
     const scene = new Scene(standingOf([granted('calls', more)]));
     scene.usage.set('calls', '1000');
     expect(await scene.checks.check(question)).toMatchObject({ isGranted: true, accessDeniedReason: null });
+  });
+});
+
+describe('what is reserved', () => {
+  it.each([
+    ['6', '3', '1', true],
+    ['6', '3.5', '1', false],
+    ['6', '4', '0', true],
+    ['10', '0', '1', false],
+  ])('counts against the limit of 10: %s used, %s reserved, %s asked for', async (...row) => {
+    const [used, reserved, asked, isGranted] = row;
+    const scene = new Scene(standingOf([granted('calls', { usageLimit: exact('10') })]));
+    scene.usage.set('calls', used);
+    scene.holds.set('calls', reserved);
+    const check = await scene.checks.check({ ...question, requestedUsage: exact(asked) });
+    expect(check.isGranted).toBe(isGranted);
+    expect([check.currentUsage, check.reservedUsage].map(textOf)).toEqual([used, reserved]);
+  });
+
+  it('is told in the units of the limit, and may fill up one that is begun', async () => {
+    const scene = new Scene(standingOf([granted('bytes', { usageLimit: exact('10') })]));
+    scene.usage.set('bytes', '8100');
+    for (const [reserved, told, isGranted] of [
+      ['900', '0', true],
+      ['901', '1', false],
+    ] as const) {
+      scene.holds.set('bytes', reserved);
+      const check = await scene.checks.check({ ...question, featureId: 'bytes' });
+      expect([textOf(check.currentUsage), textOf(check.reservedUsage)]).toEqual(['9', told]);
+      expect(check.isGranted).toBe(isGranted);
+    }
   });
 });
 
@@ -210,4 +252,8 @@ function standingOf(entitlements: readonly GrantedEntitlement[]): CustomerStandi
 
 function exact(text: string): Quantity {
   return parseQuantity(text) ?? zeroQuantity;
+}
+
+function textOf(quantity: Quantity | null): string | null {
+  return quantity && quantityToText(quantity);
 }

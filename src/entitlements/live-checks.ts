@@ -2,7 +2,8 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Feature } from '../catalog/feature.ts';
 import type { Price } from '../catalog/price.ts';
 import type { Clock } from '../clock.ts';
-import { type Quantity, zeroQuantity } from '../quantity.ts';
+import { addQuantities, type Quantity, subtractQuantities, zeroQuantity } from '../quantity.ts';
+import type { LiveReservations } from '../usage/live-reservations.ts';
 import type { LiveFigure, LiveUsage, UsageAsk } from '../usage/live-usage.ts';
 import { transformUnits } from '../usage/unit-transformation.ts';
 import {
@@ -38,6 +39,7 @@ export interface StandingSource {
 export interface LiveChecksOptions {
   readonly entitlements: StandingSource;
   readonly usage: LiveUsage;
+  readonly reservations: Pick<LiveReservations, 'reserved'>;
   readonly clock: Clock;
 }
 
@@ -49,11 +51,13 @@ export interface LiveChecksOptions {
 export class LiveChecks {
   readonly #entitlements: StandingSource;
   readonly #usage: LiveUsage;
+  readonly #reservations: LiveChecksOptions['reservations'];
   readonly #clock: Clock;
 
-  constructor({ entitlements, usage, clock }: LiveChecksOptions) {
+  constructor({ entitlements, usage, reservations, clock }: LiveChecksOptions) {
     this.#entitlements = entitlements;
     this.#usage = usage;
+    this.#reservations = reservations;
     this.#clock = clock;
   }
 
@@ -104,9 +108,27 @@ export class LiveChecks {
     });
   }
 
-  async #figures(asks: readonly UsageAsk[]): Promise<readonly LiveFigure[]> {
-    return asks.length === 0 ? [] : this.#usage.current(asks);
+  /** What is reserved is asked for first: a commit in between is then in both figures, never in none. */
+  async #figures(asks: readonly UsageAsk[]): Promise<readonly Figure[]> {
+    if (asks.length === 0) return [];
+    const reservable = asks.filter(({ feature }) => feature.meter === null);
+    const reserving = this.#reservations.reserved(
+      reservable.map(({ customerId, feature, resourceId }) => {
+        return { customerId, featureId: feature.refId, resourceId };
+      }),
+    );
+    const [sums, figures] = await Promise.all([reserving, this.#usage.current(asks)]);
+    const sumOf = new Map(reservable.map((ask, at) => [ask, sums[at]]));
+    return figures.map((figure, at) => {
+      const ask = asks[at];
+      return { ...figure, reserved: (ask && sumOf.get(ask)) ?? zeroQuantity };
+    });
   }
+}
+
+/** As counted, like usage. */
+interface Figure extends LiveFigure {
+  readonly reserved: Quantity;
 }
 
 const nothingRequested: RequestedAccess = { requestedUsage: null, requestedValues: null };
@@ -162,12 +184,15 @@ function nameOf({ feature, resourceId, period }: UsageAsk): string {
 
 /** Figures by what they were asked for, in the units in which usage is limited and charged. */
 class FigureTable {
-  readonly #figures: ReadonlyMap<string, LiveFigure>;
+  readonly #figures: ReadonlyMap<string, Figure>;
   readonly #now: number;
 
-  constructor(asks: readonly UsageAsk[], figures: readonly LiveFigure[], now: number) {
+  constructor(asks: readonly UsageAsk[], figures: readonly Figure[], now: number) {
     this.#figures = new Map(
-      asks.map((ask, at) => [nameOf(ask), figures[at] ?? { usage: zeroQuantity, asOf: now }]),
+      asks.map((ask, at) => [
+        nameOf(ask),
+        figures[at] ?? { usage: zeroQuantity, reserved: zeroQuantity, asOf: now },
+      ]),
     );
     this.#now = now;
   }
@@ -179,14 +204,32 @@ class FigureTable {
     entitlement: GrantedEntitlement | Denial,
   ): KnownUsage {
     if ('deniedReason' in entitlement) {
-      return { currentUsage: zeroQuantity, isBudgetSpent: false, asOf: this.#now };
+      return {
+        currentUsage: zeroQuantity,
+        reservedUsage: zeroQuantity,
+        isBudgetSpent: false,
+        asOf: this.#now,
+      };
     }
     const ask = usageAsk(customerId, feature, entitlement);
     const isBudgetSpent = areBudgetsSpent(entitlement.budgets, (budget, price) =>
       this.#usageOf(spendAsk(customerId, standing, budget, price)),
     );
     const figure = ask === undefined ? undefined : this.#figures.get(nameOf(ask));
-    return { currentUsage: this.#usageOf(ask), isBudgetSpent, asOf: figure?.asOf ?? this.#now };
+    return {
+      currentUsage: this.#usageOf(ask),
+      reservedUsage: this.#reservedOf(ask),
+      isBudgetSpent,
+      asOf: figure?.asOf ?? this.#now,
+    };
+  }
+
+  /** By as much as usage would grow: reservations may fill up a unit that is begun. */
+  #reservedOf(ask: UsageAsk | undefined): Quantity {
+    const figure = ask === undefined ? undefined : this.#figures.get(nameOf(ask));
+    if (figure === undefined || ask === undefined) return zeroQuantity;
+    const all = addQuantities(figure.usage, figure.reserved);
+    return subtractQuantities(transformUnits(all, ask.feature.unitTransformation), this.#usageOf(ask));
   }
 
   #usageOf(ask: UsageAsk | undefined): Quantity {

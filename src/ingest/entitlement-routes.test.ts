@@ -61,7 +61,8 @@ beforeEach(async () => {
     { key: readerKey, scopes: ['api'] },
   ]);
   const log = { error: (...line: unknown[]) => void logged.push(line) };
-  const checks = new LiveChecks({ entitlements, usage, clock });
+  const reservations = { reserved: async (asks: readonly unknown[]) => asks.map(() => zeroQuantity) };
+  const checks = new LiveChecks({ entitlements, usage, reservations, clock });
   server = createIngestServer({
     intake: new BatchingIntake({ producer: queue, inbox: queue, clock, registry, ackTimeoutMs: 1_000 }),
     keys,
@@ -92,6 +93,7 @@ describe('GET …/entitlements/check', () => {
         featureId: 'calls',
         usageLimit: '100',
         currentUsage: '99.5',
+        reservedUsage: '0',
         requestedUsage: '1',
         hasUnlimitedUsage: false,
         hasSoftLimit: false,

@@ -131,6 +131,7 @@ function checkAnswer(check: EntitlementCheck): unknown {
     featureId,
     usageLimit: textOf(entitlement?.usageLimit ?? null),
     currentUsage: textOf(currentUsage),
+    reservedUsage: textOf(check.reservedUsage),
     requestedUsage: textOf(requestedUsage),
     hasUnlimitedUsage: entitlement?.hasUnlimitedUsage ?? false,
     hasSoftLimit: entitlement?.hasSoftLimit ?? false,

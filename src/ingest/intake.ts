@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { Registry } from 'prom-client';
 import { ByteBudget } from '../byte-budget.ts';
 import type { Clock } from '../clock.ts';
-import type { MeasurementOutcome } from '../metering/acknowledgement.ts';
+import type { MeasurementOutcome, ReservationOutcome, UsageOutcome } from '../metering/acknowledgement.ts';
 import {
   type BatchKind,
   type BatchProducer,
@@ -59,10 +59,7 @@ export class BatchingIntake implements Intake {
   readonly #metrics: IntakeMetrics;
   readonly #bytesInHand: ByteBudget;
   readonly #events: GroupCommit<EventCall, IntakeRefusal | undefined>;
-  readonly #measurements: GroupCommit<
-    readonly MeasurementFact[],
-    readonly MeasurementOutcome[] | IntakeRefusal
-  >;
+  readonly #measurements: GroupCommit<readonly MeasurementFact[], readonly UsageOutcome[] | IntakeRefusal>;
 
   constructor(options: IntakeOptions) {
     const limits = { ...intakeLimits, ...options.limits };
@@ -103,6 +100,26 @@ export class BatchingIntake implements Intake {
     bodyBytes: number,
   ): Promise<readonly MeasurementOutcome[] | IntakeRefusal> {
     if (measurements.length === 0) return [];
+    const answer = await this.#processed(measurements, bodyBytes);
+    // Only orders are answered otherwise.
+    return answer as readonly MeasurementOutcome[] | IntakeRefusal;
+  }
+
+  async acceptReservation(
+    order: MeasurementFact,
+    bodyBytes: number,
+  ): Promise<ReservationOutcome | IntakeRefusal> {
+    const answer = await this.#processed([order], bodyBytes);
+    if (isRefusal(answer)) return answer;
+    const [outcome] = answer;
+    if (outcome !== undefined && ('error' in outcome || 'reservation' in outcome)) return outcome;
+    throw new Error('an order about a reservation was answered as a measurement');
+  }
+
+  async #processed(
+    measurements: readonly MeasurementFact[],
+    bodyBytes: number,
+  ): Promise<readonly UsageOutcome[] | IntakeRefusal> {
     const answer = await this.#holding(bodyBytes, async () => {
       const { outcome, offset } = await this.#measurements.join(measurements, measurements.length, bodyBytes);
       return isRefusal(outcome) ? outcome : outcome.slice(offset, offset + measurements.length);
@@ -141,7 +158,7 @@ export class BatchingIntake implements Intake {
     return this.#enqueue({ ...this.#sealed('events', batch), replyTo: '' });
   }
 
-  async #sendMeasurements(payload: SealedPayload): Promise<readonly MeasurementOutcome[] | IntakeRefusal> {
+  async #sendMeasurements(payload: SealedPayload): Promise<readonly UsageOutcome[] | IntakeRefusal> {
     const { inbox, ackTimeoutMs } = this.#options;
     const batch = { ...this.#sealed('usage', payload), replyTo: inbox.address };
     // Before the batch is queued, since a worker may be quicker than the queue's own answer.
@@ -174,14 +191,14 @@ export class BatchingIntake implements Intake {
     }
   }
 
-  #countOutcomes(outcomes: readonly MeasurementOutcome[]): void {
+  #countOutcomes(outcomes: readonly UsageOutcome[]): void {
     const failed = outcomes.flatMap((outcome) => ('error' in outcome ? [outcome.error.code] : []));
     this.#metrics.rejected('usage', failed);
     this.#metrics.accepted('usage', outcomes.length - failed.length);
   }
 }
 
-export function isRefusal(answer: readonly MeasurementOutcome[] | IntakeRefusal): answer is IntakeRefusal {
+export function isRefusal(answer: readonly UsageOutcome[] | IntakeRefusal): answer is IntakeRefusal {
   return 'code' in answer;
 }
 

@@ -1,4 +1,5 @@
 import type { ProblemCode } from './facts.ts';
+import type { ReservationAnswer } from './reservation.ts';
 
 /**
  * What a reporter learns of one measurement once it is processed (contract, section 3, `POST /api/v1/usage`).
@@ -33,7 +34,14 @@ export interface Refusal {
     /** Of ENTITLEMENT_LIMIT_EXCEEDED: usage without the measurement, and the limit that it would go past. */
     readonly currentUsage?: string;
     readonly usageLimit?: string;
+    /** What reservations add to usage there. */
+    readonly reservedUsage?: string;
   };
 }
 
 export type MeasurementOutcome = Acknowledgement | Refusal;
+
+/** Of orders about reservations; a commit is a measurement. */
+export type ReservationOutcome = ReservationAnswer | Refusal;
+
+export type UsageOutcome = MeasurementOutcome | ReservationOutcome;

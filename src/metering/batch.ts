@@ -1,4 +1,4 @@
-import type { MeasurementOutcome } from './acknowledgement.ts';
+import type { UsageOutcome } from './acknowledgement.ts';
 
 /** `events`: payload is an event block (see `event-block.ts`). `usage`: payload is JSON of measurements. */
 export type BatchKind = 'events' | 'usage';
@@ -19,7 +19,7 @@ export interface SealedBatch {
 export interface BatchReply {
   readonly batchId: string;
   /** One outcome a measurement, in the order of the payload. */
-  readonly outcomes: readonly MeasurementOutcome[];
+  readonly outcomes: readonly UsageOutcome[];
 }
 
 /**

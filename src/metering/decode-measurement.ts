@@ -58,7 +58,7 @@ function measurementOf(value: unknown, receivedAt: number): MeasurementFact | Fi
   if (featureId instanceof FieldProblem) return featureId;
   const idempotencyKey = decodeOptionalId(fields.idempotencyKey, 'idempotencyKey');
   if (idempotencyKey instanceof FieldProblem) return idempotencyKey;
-  const amount = decodeAmount(fields.value);
+  const amount = decodeAmount(fields.value, 'value');
   if (amount instanceof FieldProblem) return amount;
   const updateBehavior = decodeUpdateBehavior(fields.updateBehavior);
   if (updateBehavior instanceof FieldProblem) return updateBehavior;
@@ -83,14 +83,14 @@ function measurementOf(value: unknown, receivedAt: number): MeasurementFact | Fi
 }
 
 /** Negative amounts are taken: a DELTA may give back what an earlier one took. */
-function decodeAmount(value: unknown): Quantity | FieldProblem {
+export function decodeAmount(value: unknown, field: string): Quantity | FieldProblem {
   const text = isNumeric(value) ? numberText(value) : value;
   const amount = typeof text === 'string' ? parseQuantity(text) : undefined;
   if (amount !== undefined) return amount;
   const message =
     `is ${describe(value)}; a number, or a string of one such as "12.5", is required, ` +
     'with at most 30 digits before and after the point';
-  return new FieldProblem('VALIDATION_ERROR', 'value', message);
+  return new FieldProblem('VALIDATION_ERROR', field, message);
 }
 
 function decodeUpdateBehavior(value: unknown): UpdateBehavior | FieldProblem {

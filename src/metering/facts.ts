@@ -4,6 +4,7 @@
  * ClickHouse row and an identity hash agree on one form.
  */
 import type { Quantity } from '../quantity.ts';
+import type { ReservationOrder } from './reservation.ts';
 
 /** A raw event, as an application saw it happen. Identity: see `identity.ts`. */
 export interface EventFact {
@@ -37,6 +38,8 @@ export interface MeasurementFact {
   readonly receivedAt: number;
   readonly dimensions: readonly (readonly [key: string, text: string])[];
   readonly rejectIfExceeded: boolean;
+  /** Of a reservation instead: only a commit counts. */
+  readonly reservation?: ReservationOrder;
 }
 
 /** Bounds of the HTTP contract, section 3. */

@@ -1,4 +1,4 @@
-import type { MeasurementOutcome } from './acknowledgement.ts';
+import type { MeasurementOutcome, ReservationOutcome } from './acknowledgement.ts';
 import type { EventBlockBuilder } from './event-block.ts';
 import type { EventFact, MeasurementFact } from './facts.ts';
 
@@ -24,4 +24,6 @@ export interface Intake {
     measurements: readonly MeasurementFact[],
     bodyBytes: number,
   ): Promise<readonly MeasurementOutcome[] | IntakeRefusal>;
+  /** An order to reserve or to release; one to commit is a measurement. */
+  acceptReservation(order: MeasurementFact, bodyBytes: number): Promise<ReservationOutcome | IntakeRefusal>;
 }

@@ -4,6 +4,7 @@
  */
 import { parseQuantity, quantityToText } from '../quantity.ts';
 import { factLimits, type MeasurementFact } from './facts.ts';
+import type { ReservationOrder } from './reservation.ts';
 
 export function encodeUsagePayload(facts: readonly MeasurementFact[]): Buffer {
   return Buffer.from(JSON.stringify(facts.map((fact) => ({ ...fact, value: quantityToText(fact.value) }))));
@@ -44,7 +45,7 @@ function toMeasurement(item: unknown): MeasurementFact | undefined {
   const { customerId, resourceId, featureId, idempotencyKey, value, ...rest }: Record<string, unknown> = {
     ...item,
   };
-  const { updateBehavior, timestamp, receivedAt, dimensions, rejectIfExceeded } = rest;
+  const { updateBehavior, timestamp, receivedAt, dimensions, rejectIfExceeded, reservation } = rest;
   const quantity = typeof value === 'string' ? parseQuantity(value) : undefined;
   if (
     !isText(customerId) ||
@@ -56,7 +57,8 @@ function toMeasurement(item: unknown): MeasurementFact | undefined {
     !isInstant(timestamp) ||
     !isInstant(receivedAt) ||
     !isDimensions(dimensions) ||
-    typeof rejectIfExceeded !== 'boolean'
+    typeof rejectIfExceeded !== 'boolean' ||
+    (reservation !== undefined && !isOrder(reservation))
   ) {
     return undefined;
   }
@@ -71,6 +73,7 @@ function toMeasurement(item: unknown): MeasurementFact | undefined {
     receivedAt,
     dimensions,
     rejectIfExceeded,
+    ...(reservation === undefined ? {} : { reservation }),
   };
 }
 
@@ -91,4 +94,11 @@ function isDimensions(value: unknown): value is [string, string][] {
     Array.isArray(value) &&
     value.every((entry) => Array.isArray(entry) && entry.length === 2 && entry.every(isText))
   );
+}
+
+function isOrder(value: unknown): value is ReservationOrder {
+  if (typeof value !== 'object' || value === null) return false;
+  const { kind, ttlMs, key, reservationId }: Record<string, unknown> = { ...value };
+  if (kind === 'reserve') return Number.isSafeInteger(ttlMs) && isText(key);
+  return (kind === 'commit' || kind === 'release') && isText(reservationId);
 }

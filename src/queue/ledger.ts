@@ -5,6 +5,7 @@
  */
 import type { BatchKind, BatchReply } from '../metering/batch.ts';
 import type { CounterLedger } from './counter-ledger.ts';
+import type { ReservationLedger } from './reservation-ledger.ts';
 
 export interface Delivery {
   readonly batchId: string;
@@ -25,11 +26,14 @@ export interface Manifest {
   readonly decisions: Buffer;
   /** What measurements are acknowledged by; see aggregate/usage-terms.ts. Empty without any. */
   readonly terms: Buffer;
+  /** What becomes of reservations; see aggregate/reservation-orders.ts. Empty when nothing does. */
+  readonly reservations: Buffer;
   readonly decidedAt: number;
 }
 
 /** Where an event or measurement that was accepted can end; the counts of section I5. */
 export interface Tally {
+  /** Orders to reserve and to release that were carried out are among them. */
   readonly stored: number;
   readonly duplicate: number;
   readonly conflict: number;
@@ -78,6 +82,7 @@ export interface Ledger {
   confirm(): Promise<void>;
   /** Live counters: between storing a flush and telling of it. */
   readonly counters: CounterLedger;
+  readonly reservations: ReservationLedger;
   /** One atomic step: books the tally, forgets batches, payloads and manifest. */
   finish(flushId: number, tally: Tally, notCounted: Readonly<Record<string, number>>): Promise<void>;
   /**

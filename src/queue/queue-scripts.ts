@@ -119,7 +119,7 @@ export const beginScript: RedisScript = {
   keyCount: 4,
   lua: `
 local epoch, flush, manifest, pending = unpack(KEYS)
-local mine, flushId, token, batchIds, decisions, decidedAt, terms = unpack(ARGV)
+local mine, flushId, token, batchIds, decisions, decidedAt, terms, reservations = unpack(ARGV)
 if redis.call('GET', epoch) ~= mine then return {'FENCED'} end
 local current = redis.call('HGET', manifest, 'token')
 if current == token then return {'OK'} end
@@ -131,7 +131,7 @@ for id in string.gmatch(batchIds, '[^,]+') do
 end
 if #gone > 1 then return gone end
 redis.call('HSET', manifest, 'flushId', flushId, 'token', token, 'batchIds', batchIds,
-  'decisions', decisions, 'decidedAt', decidedAt, 'terms', terms)
+  'decisions', decisions, 'decidedAt', decidedAt, 'terms', terms, 'reservations', reservations)
 redis.call('HSET', flush, 'begun', flushId)
 return {'OK'}
 `,

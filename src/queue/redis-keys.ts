@@ -30,6 +30,11 @@ export interface QueueKeys {
   readonly counterAudit: string;
   /** A customer's counters are at this prefix and its id. */
   readonly counterPrefix: string;
+  /** Reservations: see `reservation-scripts.ts`. */
+  readonly reservations: string;
+  readonly reservationsActive: string;
+  readonly reservationsEnded: string;
+  readonly reservedPrefix: string;
 }
 
 /** BullMQ's name of the one queue; its own keys are `<namespace>:batches:…`. */
@@ -53,5 +58,9 @@ export function queueKeys(namespace = '{tollgate}'): QueueKeys {
     counterCustomers: `${namespace}:usage-customers`,
     counterAudit: `${namespace}:usage-audit`,
     counterPrefix: `${namespace}:usage:`,
+    reservations: `${namespace}:reservations`,
+    reservationsActive: `${namespace}:reservations-active`,
+    reservationsEnded: `${namespace}:reservations-ended`,
+    reservedPrefix: `${namespace}:reserved:`,
   };
 }

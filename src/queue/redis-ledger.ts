@@ -9,7 +9,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type Clock, systemClock } from '../clock.ts';
 import { type BatchReply, QueueUnavailableError } from '../metering/batch.ts';
-import { RedisCounterLedger } from './redis-counter-ledger.ts';
+import { type FencedWrite, RedisCounterLedger } from './redis-counter-ledger.ts';
+import { RedisReservationLedger } from './redis-reservation-ledger.ts';
 import { BatchSweeper } from './redis-sweeper.ts';
 import { BullmqConsumer, readDelivery } from './bullmq-consumer.ts';
 import { openBatchQueue } from './bullmq-jobs.ts';
@@ -55,6 +56,7 @@ export interface LedgerOptions {
 
 export class RedisLedger implements Ledger {
   readonly counters: RedisCounterLedger;
+  readonly reservations: RedisReservationLedger;
   readonly #options: Required<LedgerOptions>;
   readonly #owner = randomUUID();
   #ownership = new AbortController();
@@ -66,7 +68,9 @@ export class RedisLedger implements Ledger {
   constructor(options: LedgerOptions) {
     this.#options = { ...defaults, ...options };
     defineScripts(options.redis, queueScripts);
-    this.counters = new RedisCounterLedger(options.redis, options.keys, (...step) => this.#write(...step));
+    const write: FencedWrite = (...step) => this.#write(...step);
+    this.counters = new RedisCounterLedger(options.redis, options.keys, write);
+    this.reservations = new RedisReservationLedger(options.redis, options.keys, write);
   }
 
   /** Of the latest `acquire`; each one starts a new signal. */

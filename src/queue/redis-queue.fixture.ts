@@ -78,6 +78,7 @@ export function manifestOf(
     batchIds: batches.map(({ batchId }) => batchId),
     decisions: Buffer.alloc(events, 0),
     terms: Buffer.from('terms'),
+    reservations: Buffer.from('reservations'),
     decidedAt: Date.now(),
   };
 }

@@ -88,6 +88,8 @@ export const entitlementTypeDefs = /* GraphQL */ `
     every measurement that was acknowledged. Null for features that are not metered, and where nothing is granted.
     """
     currentUsage: Decimal
+    "What active reservations add to currentUsage where the limit is looked at; null where that is null."
+    reservedUsage: Decimal
     "How much was asked for."
     requestedUsage: Decimal
     "The values that are granted of an ENUM feature."
@@ -135,7 +137,7 @@ export const entitlementTypeDefs = /* GraphQL */ `
     NoActiveSubscription
     "Nothing that the customer has says anything of the feature."
     NoFeatureEntitlementInSubscription
-    "Current and requested usage together pass the limit."
+    "Current, reserved and requested usage together pass the limit."
     RequestedUsageExceedingLimit
     "A value that was asked for is not granted."
     RequestedValuesMismatch

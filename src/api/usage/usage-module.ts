@@ -1,4 +1,5 @@
 import type { Acknowledgement } from '../../metering/acknowledgement.ts';
+import type { ReservationAnswer } from '../../metering/reservation.ts';
 import type { ReportedItem } from '../../usage/usage.ts';
 import type { ApiModule } from '../context.ts';
 import { pageSizeOf } from '../graphql/connection.ts';
@@ -7,14 +8,26 @@ import { correctionTypeDefs } from './correction-schema.ts';
 import { usageHistoryV2 } from './history-resolver.ts';
 import { measurements } from './measurements-resolver.ts';
 import { reportEvent, reportUsage, reportUsageBulk } from './report-resolvers.ts';
+import { commitUsage, releaseUsage, reserveUsage } from './reservation-resolvers.ts';
+import { reservationTypeDefs } from './reservation-schema.ts';
 import { usageTypeDefs } from './usage-schema.ts';
 
 export const usageModule: ApiModule = {
-  typeDefs: usageTypeDefs + correctionTypeDefs,
+  typeDefs: usageTypeDefs + reservationTypeDefs + correctionTypeDefs,
   resolvers: {
     Query: { usageHistoryV2, measurements },
-    Mutation: { reportUsage, reportUsageBulk, reportEvent, voidMeasurement, amendMeasurement },
+    Mutation: {
+      reportUsage,
+      reportUsageBulk,
+      reportEvent,
+      reserveUsage,
+      commitUsage,
+      releaseUsage,
+      voidMeasurement,
+      amendMeasurement,
+    },
     UsageMeasurementWithCurrentUsage: { measurementId: (measurement: Acknowledgement) => measurement.id },
+    UsageReservation: { reservationId: (reservation: ReservationAnswer['reservation']) => reservation.id },
     ReportedUsage: {
       resourceId: (item: ReportedItem) => absentIfEmpty(item.resourceId),
       idempotencyKey: (item: ReportedItem) => absentIfEmpty(item.idempotencyKey),
@@ -26,6 +39,9 @@ export const usageModule: ApiModule = {
     'Mutation.reportUsage': { weight: 50 },
     'Mutation.reportUsageBulk': { weight: 1_000 },
     'Mutation.reportEvent': { weight: 1_000 },
+    'Mutation.reserveUsage': { weight: 50 },
+    'Mutation.commitUsage': { weight: 50 },
+    'Mutation.releaseUsage': { weight: 50 },
     // One without a customer reads a month of timestamps.
     'Mutation.voidMeasurement': { weight: 500 },
     'Mutation.amendMeasurement': { weight: 500 },
