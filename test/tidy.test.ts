@@ -23,7 +23,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   customers: ['catalog', 'records'],
   subscriptions: ['catalog', 'customers', 'records'],
   entitlements: ['catalog', 'customers', 'records', 'subscriptions', 'usage'],
-  webhooks: ['catalog', 'customers', 'records', 'subscriptions'],
+  thresholds: ['customers', 'entitlements', 'queue', 'records', 'usage'],
+  webhooks: ['catalog', 'customers', 'records', 'subscriptions', 'thresholds'],
   queue: ['metering'],
   usage: ['catalog', 'entitlements', 'metering', 'queue', 'store'],
   corrections: ['metering', 'records', 'store', 'usage'],
@@ -48,6 +49,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'records',
     'store',
     'subscriptions',
+    'thresholds',
     'usage',
     'webhooks',
   ],
@@ -100,6 +102,7 @@ const pureModules = production.filter(
     (/^src\/(metering|catalog|subscriptions|entitlements)\//.test(path) &&
       !/\/(record|bullmq|live)-/.test(path)) ||
     /^src\/webhooks\/lifecycle-(event|events|payload)\.ts$/.test(path) ||
+    /^src\/thresholds\/(usage-threshold|threshold-record)\.ts$/.test(path) ||
     /^src\/(quantity|money|json)\.ts$/.test(path) ||
     path.endsWith('-sql.ts'),
 );

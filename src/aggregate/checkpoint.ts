@@ -10,6 +10,7 @@ export const checkpoints = [
   'afterMeasurements',
   'duringCount',
   'afterCount',
+  'afterTouch',
   'afterReservations',
   'afterReply',
   'afterFinish',

@@ -30,6 +30,7 @@ import type { Persistence } from './persistence.ts';
 import { type DecidedBatch, type FlushPlan, planOf } from './plan.ts';
 import { type ReadBatch, readBatch } from './read-batch.ts';
 import { rebuildTable } from './recovery.ts';
+import { TouchedUsage, type UsageWatch } from './touched-usage.ts';
 import { encodeReservationPlan } from './reservation-orders.ts';
 import { UsageCounting } from './usage-counting.ts';
 import { openUsageLimits } from './usage-limits.ts';
@@ -44,6 +45,7 @@ export interface FlushParts {
   readonly catalog: Pick<FeatureCatalog, 'features'>;
   readonly customers: Pick<CustomerDirectory, 'existing'>;
   readonly entitlements: EntitlementSource;
+  readonly watch: UsageWatch | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: WorkerMetrics;
@@ -55,6 +57,7 @@ export class Flusher {
   readonly #parts: FlushParts;
   readonly #states: UsageStates;
   readonly #counting: UsageCounting;
+  readonly #touched: TouchedUsage;
   #lastFlushId: number;
 
   /** @param lastFlushId the newest that the ledger or the store knows: ids rise for ever. */
@@ -62,6 +65,7 @@ export class Flusher {
     this.#parts = parts;
     this.#states = new UsageStates(parts.store);
     this.#counting = new UsageCounting(parts.ledger.counters, parts.checkpoint);
+    this.#touched = new TouchedUsage(parts);
     this.#lastFlushId = lastFlushId;
   }
 
@@ -118,6 +122,7 @@ export class Flusher {
       this.#states.clear();
       // Refused to a former owner, so that the next one, who may have read before the change, is told of it again.
       await ledger.counters.forget(customerIds);
+      await this.#touched.touchAll(customerIds);
     }
   }
 
@@ -177,13 +182,15 @@ export class Flusher {
     const { flushId, decisions: decided } = plan.manifest;
     let notCounted: Readonly<Record<string, number>>;
     let calculated: CalculatedFlush;
+    let touched: ReadonlySet<string>;
     try {
       // A crash in or between the inserts: some partitions may be written. The redo sends what is missing under
       // the same tokens, and looks whether all is there.
       const inserting = metrics.time('events', () => this.#insertEvents(plan, attempt));
       // The counting happens while ClickHouse works.
-      [notCounted] = await Promise.all([
+      [notCounted, touched] = await Promise.all([
         this.#notCounted(plan),
+        this.#touched.byEvents(plan),
         inserting,
         this.#counting.prepare(plan),
         checkpoint('duringInsert'),
@@ -199,6 +206,9 @@ export class Flusher {
     // reply, so that who was told of a measurement finds it in the next check.
     await metrics.time('count', () => this.#counting.count(plan, calculated));
     await checkpoint('afterCount');
+    // A crash before: the redo writes the same customers down. After: they are looked at once more.
+    await this.#touched.touch(touched, calculated.rows);
+    await checkpoint('afterTouch');
     // A crash meanwhile: the redo applies the same again. After the counting, so that no check misses usage that is
     // committed; before the reply, so that every check after it heeds what is reserved.
     const { decidedAt } = plan.manifest;

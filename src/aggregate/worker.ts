@@ -16,6 +16,7 @@ import type { FlushStore } from './flush-store.ts';
 import { IdentityTable, type IdentityTableOptions } from './identity-table.ts';
 import { Persistence } from './persistence.ts';
 import { lastFlushId, rebuildTable } from './recovery.ts';
+import type { UsageWatch } from './touched-usage.ts';
 import { Turns } from './turns.ts';
 import { WorkerMetrics } from './worker-metrics.ts';
 
@@ -25,6 +26,8 @@ export interface AggregateWorkerOptions {
   readonly catalog: Pick<FeatureCatalog, 'features'>;
   readonly customers: Pick<CustomerDirectory, 'existing'>;
   readonly entitlements: EntitlementSource;
+  /** Who is to know whose usage has changed. Default nobody. */
+  readonly watch?: UsageWatch | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
@@ -144,7 +147,7 @@ export class AggregateWorker {
 
   /** Finish what was begun, then remember what is stored; only then is anything new decided. */
   async #recover(): Promise<Flusher> {
-    const { ledger, store, catalog, customers, entitlements, clock, logger } = this.#options;
+    const { ledger, store, catalog, customers, entitlements, watch, clock, logger } = this.#options;
     const { checkpoint = passThrough } = this.#options;
     const persistence = new Persistence({
       signal: AbortSignal.any([ledger.lost, this.#abandoned.signal]),
@@ -159,6 +162,7 @@ export class AggregateWorker {
       catalog,
       customers,
       entitlements,
+      watch,
       clock,
       logger,
       metrics,

@@ -24,6 +24,7 @@ import { CounterReconciler } from '../usage/counter-reconciler.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { type Engines, namespace } from './engines.ts';
 import type { RunningRole } from './running-role.ts';
+import { makeThresholds } from './thresholds.ts';
 import { makeWebhooks } from './webhooks.ts';
 
 export async function startAggregate(engines: Engines): Promise<RunningRole> {
@@ -34,12 +35,15 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   const records = new RedisRecordStore(redis, namespace);
   const catalog = new RecordCatalog(records);
   const features = new RecordFeatureCatalog(records);
+  const entitlements = new RecordEntitlements({ records, catalog, features, clock: systemClock });
+  const thresholds = makeThresholds(engines, redis, { records, entitlements });
   const worker = new AggregateWorker({
     ledger: new RedisLedger({ redis, keys, report: engines.report }),
     store: new ClickhouseFlushStore(clickhouse),
     catalog: features,
     customers: new RecordCustomerDirectory(records),
-    entitlements: new RecordEntitlements({ records, catalog, features, clock: systemClock }),
+    entitlements,
+    watch: thresholds.usageWatch,
     identities: { windowMs: config.dedupeWindowMs, entriesMax: config.dedupeEntriesMax },
     clock: systemClock,
     logger: log,
@@ -87,6 +91,7 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   corrections.start();
   webhooks.start();
   reconciler.start();
+  thresholds.start();
   await timekeeper.start();
   return { stop: () => engines.stop(), failed: worker.ended().then(refuseToGoOn) };
 }

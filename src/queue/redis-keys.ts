@@ -30,6 +30,9 @@ export interface QueueKeys {
   readonly counterAudit: string;
   /** A customer's counters are at this prefix and its id. */
   readonly counterPrefix: string;
+  /** Sorted set: customer → mark of the latest touch, see `touched-customers.ts`; and the newest mark. */
+  readonly touchedCustomers: string;
+  readonly touchMarks: string;
   /** Reservations: see `reservation-scripts.ts`. */
   readonly reservations: string;
   readonly reservationsActive: string;
@@ -58,6 +61,8 @@ export function queueKeys(namespace = '{tollgate}'): QueueKeys {
     counterCustomers: `${namespace}:usage-customers`,
     counterAudit: `${namespace}:usage-audit`,
     counterPrefix: `${namespace}:usage:`,
+    touchedCustomers: `${namespace}:touched-customers`,
+    touchMarks: `${namespace}:touch-marks`,
     reservations: `${namespace}:reservations`,
     reservationsActive: `${namespace}:reservations-active`,
     reservationsEnded: `${namespace}:reservations-ended`,

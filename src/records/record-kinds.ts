@@ -19,6 +19,7 @@ export const recordKinds = {
   'subscription-book': {},
   'package-rollout': {},
   'promotional-entitlement': {},
+  'usage-threshold': {},
   // Only those that wait to be applied, which takes some 50 ms.
   correction: { recordsMax: 10_000 },
 } as const satisfies Readonly<Record<string, KindRule>>;

@@ -1,5 +1,6 @@
 /** What a commit means to programs outside, which are told of it by webhooks. */
 import type { RecordRef } from '../records/record-store.ts';
+import type { ToldUsage } from '../thresholds/usage-threshold.ts';
 
 export type LifecycleType =
   | 'customer.created'
@@ -12,6 +13,7 @@ export type LifecycleType =
   | 'subscription.trial_expired'
   | 'subscription.trial_converted'
   | 'entitlements.updated'
+  | 'entitlement.usage_exceeded'
   | 'promotional_entitlement.granted'
   | 'promotional_entitlement.updated'
   | 'promotional_entitlement.revoked'
@@ -36,4 +38,10 @@ export interface LifecycleEvent {
   readonly about: readonly RecordRef[];
   /** Which of the customer's promotional entitlements, by the feature's refId; null for the other events. */
   readonly featureId: string | null;
+  /** What usage had reached of which limit: a fact of that moment, which names nobody. */
+  readonly exceeded?: ExceededUsage;
+}
+
+export interface ExceededUsage extends ToldUsage {
+  readonly resourceId: string | null;
 }

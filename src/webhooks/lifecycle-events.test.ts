@@ -49,6 +49,27 @@ describe('the events of a commit', () => {
     expect(typesOf(writeOf(kind, before, after))).toEqual([type]);
   });
 
+  it('of usage that reached a threshold tell what was noted last', () => {
+    const period = { usagePeriodStart: at, usagePeriodEnd: at + weekMs };
+    const [eighty, hundred] = [80, 100].map((threshold) => {
+      return { threshold, currentUsage: String(threshold), usageLimit: '100', ...period };
+    });
+    const noted = { customerId: 'acme', featureId: 'seats', resourceId: 'site' };
+    const before = { ...noted, told: [eighty] };
+    const [event, ...others] = lifecycleEvents(
+      entryOf(writeOf('usage-threshold', before, { ...noted, told: [hundred] })),
+    );
+    expect(others).toEqual([]);
+    expect(event).toMatchObject({
+      type: 'entitlement.usage_exceeded',
+      about: [
+        { kind: 'customer', key: 'acme' },
+        { kind: 'feature', key: 'seats' },
+      ],
+      exceeded: { ...hundred, resourceId: 'site' },
+    });
+  });
+
   it('say nothing of our own bookkeeping, of an archived customer who changes, or of what is written as it was', () => {
     const gone = customerWith({ archivedAt: at });
     const same = subscriptionWith('ACTIVE');

@@ -9,7 +9,8 @@ import type { ChangeEntry, ChangeWrite } from '../records/change-log.ts';
 import type { RecordKind } from '../records/record-kinds.ts';
 import type { RecordRef } from '../records/record-store.ts';
 import { accessStatuses, hasEnded, type Subscription } from '../subscriptions/subscription.ts';
-import type { CatalogEntity, LifecycleEvent, LifecycleType } from './lifecycle-event.ts';
+import type { ThresholdRecord } from '../thresholds/threshold-record.ts';
+import type { CatalogEntity, ExceededUsage, LifecycleEvent, LifecycleType } from './lifecycle-event.ts';
 
 /** The events of a commit, in an order that is always the same: `entitlements.updated` last, once a customer. */
 export function lifecycleEvents({ commit, audit, writes }: ChangeEntry): readonly LifecycleEvent[] {
@@ -20,7 +21,7 @@ export function lifecycleEvents({ commit, audit, writes }: ChangeEntry): readonl
     return { type: 'entitlements.updated', about: about(customerId) };
   });
   const told = [...found, ...updated].filter(isEvent);
-  return told.map(({ type, about: refs, featureId = null }, place) => ({
+  return told.map(({ type, about: refs, featureId = null, exceeded }, place) => ({
     id: `${commit}-${place}`,
     type,
     at: audit.at,
@@ -28,6 +29,7 @@ export function lifecycleEvents({ commit, audit, writes }: ChangeEntry): readonl
     traceId: audit.traceId,
     about: refs,
     featureId,
+    ...(exceeded === undefined ? {} : { exceeded }),
   }));
 }
 
@@ -36,6 +38,7 @@ interface Finding {
   readonly type?: LifecycleType;
   readonly about?: readonly RecordRef[];
   readonly featureId?: string;
+  readonly exceeded?: ExceededUsage;
   /** The customer's refId. */
   readonly entitled?: string;
 }
@@ -62,6 +65,7 @@ const findings: Readonly<Partial<Record<RecordKind, (write: ChangeWrite) => read
   customer: customerFindings,
   subscription: subscriptionFindings,
   'promotional-entitlement': promotionalFindings,
+  'usage-threshold': thresholdFindings,
 };
 
 function packageFindings(write: ChangeWrite): readonly Finding[] {
@@ -160,6 +164,19 @@ function promotionalFindings(write: ChangeWrite): readonly Finding[] {
     if (!current.has(featureId)) events.push({ type: 'promotional_entitlement.revoked', about, featureId });
   }
   return events.length === 0 ? [] : [...events, { entitled: write.key }];
+}
+
+/** Each write of one is a telling, the last in it. */
+function thresholdFindings(write: ChangeWrite): readonly Finding[] {
+  const [, after] = bodies<ThresholdRecord>(write);
+  const telling = after?.told.at(-1);
+  if (after === undefined || telling === undefined) return [];
+  const { customerId, featureId, resourceId } = after;
+  const about: readonly RecordRef[] = [
+    { kind: 'customer', key: customerId },
+    { kind: 'feature', key: featureId },
+  ];
+  return [{ type: 'entitlement.usage_exceeded', about, exceeded: { ...telling, resourceId } }];
 }
 
 function bodies<Body>(write: ChangeWrite): readonly [before: Body | undefined, after: Body | undefined] {

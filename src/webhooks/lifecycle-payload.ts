@@ -9,7 +9,7 @@ import type { RecordKind } from '../records/record-kinds.ts';
 import type { StoredRecord } from '../records/record-store.ts';
 import { cancellationDate, effectiveEndDate } from '../subscriptions/subscription-dates.ts';
 import type { Subscription } from '../subscriptions/subscription.ts';
-import type { LifecycleEvent } from './lifecycle-event.ts';
+import type { ExceededUsage, LifecycleEvent } from './lifecycle-event.ts';
 
 type Fields = Readonly<Record<string, unknown>>;
 
@@ -18,11 +18,20 @@ export function lifecyclePayload(
   event: LifecycleEvent,
   records: readonly (StoredRecord | undefined)[],
 ): Fields {
-  const { id, type, at, actor, traceId, featureId } = event;
+  const { id, type, at, actor, traceId, featureId, exceeded } = event;
   const shown = records.flatMap((record) =>
     record === undefined ? [] : Object.entries(shownBy[record.kind]?.(record.body, featureId) ?? {}),
   );
-  return { type, messageId: id, traceId, timestamp: instant(at), actor, ...Object.fromEntries(shown) };
+  const facts = exceeded === undefined ? {} : shownExceeded(exceeded);
+  return {
+    type,
+    messageId: id,
+    traceId,
+    timestamp: instant(at),
+    actor,
+    ...Object.fromEntries(shown),
+    ...facts,
+  };
 }
 
 const shownBy: Readonly<Partial<Record<RecordKind, (body: unknown, featureId: string | null) => Fields>>> = {
@@ -106,6 +115,23 @@ function shownPromotion(item: PromotionalEntitlement): Fields {
     ...what,
     startDate: instant(item.startDate),
     endDate: instant(item.endDate),
+  };
+}
+
+function shownExceeded({
+  threshold,
+  currentUsage,
+  usageLimit,
+  resourceId,
+  ...period
+}: ExceededUsage): Fields {
+  return {
+    resource: resourceId === null ? null : { resourceId },
+    threshold,
+    currentUsage,
+    usageLimit,
+    usagePeriodStart: instant(period.usagePeriodStart),
+    usagePeriodEnd: instant(period.usagePeriodEnd),
   };
 }
 

@@ -1,0 +1,30 @@
+/** What the aggregate role has of thresholds. Without WEBHOOK_URL there is nobody to tell, and they cost nothing. */
+import type { UsageWatch } from '../aggregate/touched-usage.ts';
+import { RecordWatchedFeatures } from '../catalog/record-watched-features.ts';
+import { systemClock } from '../clock.ts';
+import { RedisTouchedCustomers } from '../queue/redis-touched-customers.ts';
+import type { Redis } from '../queue/redis-connection.ts';
+import { ThresholdWatch, type ThresholdWatchOptions } from '../thresholds/threshold-watch.ts';
+import type { Engines } from './engines.ts';
+import { makeLiveUsage } from './front-door.ts';
+
+export interface ThresholdPart {
+  readonly usageWatch: UsageWatch | undefined;
+  start(): void;
+}
+
+/** Stops with the engines. */
+export function makeThresholds(
+  engines: Engines,
+  redis: Redis,
+  { records, entitlements }: Pick<ThresholdWatchOptions, 'records' | 'entitlements'>,
+): ThresholdPart {
+  if (engines.config.webhookUrl === undefined) return { usageWatch: undefined, start: () => undefined };
+  const watched = new RecordWatchedFeatures(records);
+  const touched = new RedisTouchedCustomers(redis, engines.keys);
+  const usage = makeLiveUsage(engines, redis);
+  const common = { touched, entitlements, usage, records };
+  const watch = new ThresholdWatch({ ...common, clock: systemClock, logger: engines.log });
+  engines.onStop(() => watch.stop());
+  return { usageWatch: { features: () => watched.features(), touched }, start: () => watch.start() };
+}
