@@ -14,8 +14,8 @@ const usd = (amount: string): { amount: string; currency: string } => ({ amount,
 
 describe('a coupon', () => {
   it.each<[string, Partial<CouponDraft>]>([
-    ['one of percentOff and amountsOff', { percentOff: null }],
-    ['one of percentOff and amountsOff', { amountsOff: [usd('1')] }],
+    ['exactly one of percentOff and amountsOff', { percentOff: null }],
+    ['exactly one of percentOff and amountsOff', { amountsOff: [usd('1')] }],
     ['above 0 and at most 100', { percentOff: '0' }],
     ['above 0 and at most 100', { percentOff: '-1' }],
     ['above 0 and at most 100', { percentOff: '100.000001' }],

@@ -87,7 +87,8 @@ function discountProblem({
   if (isGiven(durationInMonths) && (durationInMonths < 1 || durationInMonths > monthsMax)) {
     return `durationInMonths must be 1 to ${monthsMax}, or absent for a coupon that holds for ever`;
   }
-  if (isGiven(percentOff) === isGiven(amountsOff)) return 'one of percentOff and amountsOff is required';
+  if (isGiven(percentOff) === isGiven(amountsOff))
+    return 'exactly one of percentOff and amountsOff is required';
   if (isGiven(percentOff)) {
     if (type === 'FIXED') return 'a FIXED coupon has amountsOff, not percentOff';
     return isPercentage(percentOff) ? undefined : 'percentOff must be above 0 and at most 100';

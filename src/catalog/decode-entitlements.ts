@@ -112,7 +112,8 @@ function foreignFieldProblem(draft: EntitlementDraft, feature: Feature): string 
   };
   const foreign = Object.entries(given).find(([, isForeign]) => isForeign)?.[0];
   if (foreign === undefined) return undefined;
-  const kind = featureType === 'NUMBER' ? 'a NUMBER that is not metered' : featureType;
+  const number = isMetered ? 'a metered NUMBER' : 'a NUMBER that is not metered';
+  const kind = featureType === 'NUMBER' ? number : featureType;
   return `${foreign} does not go with the feature ${feature.refId}, which is ${kind}`;
 }
 
