@@ -172,8 +172,8 @@ export const reserveWidth = 6;
  * Makes counters that are to be filled, as of the flush that is answered first ('' when nobody has counted yet: then
  * nothing is made). ARGV: prefix, now, token, the generation and revision of subjects that are new here, the bounds
  * of customers, subjects, and counters of a customer; then for each customer, subject key, its text, resource,
- * start, end. Answers for each `reserved`, `busy` when it cannot be made now, or the counter that somebody else
- * has made. Its token is the token, a dash and its number, from 1. At the bound of customers, counters
+ * start, end. Answers for each `reserved`; `busy` when it cannot be made now, and the token after it of whoever is
+ * filling it; or the counter that somebody else has made. Its token is the token, a dash and its number, from 1. At the bound of customers, counters
  * of the customer that was asked for longest ago go.
  */
 export const reserveScript: RedisScript = {
@@ -212,9 +212,9 @@ local function reserve(number, customer, subject, text, resource, start, stop)
   if counter then
     local made, first, last, base = string.match(counter, '^%d+ (%S+) (%S+) (%S+) (%S+)')
     if made == generation and first == start and last == stop then
-      local since = string.match(base, '^%?[^:]*:(%d+)$')
+      local holder, since = string.match(base, '^%?([^:]*):(%d+)$')
       if not since then return counter end
-      if tonumber(now) - tonumber(since) < ${fillMsMax} then return 'busy' end
+      if tonumber(now) - tonumber(since) < ${fillMsMax} then return 'busy ' .. holder end
     end
   elseif redis.call('HLEN', key) >= tonumber(countersMax) then
     return 'busy'

@@ -15,6 +15,8 @@ export interface ReaderSetup {
   readonly limits?: Partial<CounterLimits>;
   /** Waited for before ClickHouse is asked. */
   readonly beforeTally?: () => Promise<void>;
+  /** Waited for once it has answered. */
+  readonly afterTally?: () => Promise<void>;
 }
 
 export class LiveReader {
@@ -33,7 +35,9 @@ export class LiveReader {
       tally: async (...asked) => {
         this.tallies += 1;
         await setup.beforeTally?.();
-        return stored.tally(...asked);
+        const tally = await stored.tally(...asked);
+        await setup.afterTally?.();
+        return tally;
       },
     };
     this.live = new LiveCounters({ store: this.store, tallies, clock: systemClock });

@@ -173,6 +173,28 @@ describe('a counter that is made while flushes go on', () => {
     expect(reader.tallies).toBe(1);
   });
 
+  it('is not waited for with a figure from before a correction', async () => {
+    const { world, customer, worker } = await aWorld();
+    const [early, filling] = [heldTally(), heldTally()];
+    const slow = await LiveReader.open(world, database, { afterTally: early.beforeTally });
+    const other = await LiveReader.open(world, database, { beforeTally: filling.beforeTally });
+    const asks = [ask(customer, metered('SUM'))];
+    await world.send([bytes(customer, '1')]);
+    await world.settled();
+    const before = slow.usage(asks);
+    await early.isAsked;
+    await worker.betweenFlushes([customer], () => world.forget('events', customer));
+    const filled = other.usage(asks);
+    await filling.isAsked;
+    const after = slow.usage(asks);
+    await expect.poll(() => slow.tallies).toBe(2);
+    early.release();
+    filling.release();
+    expect(await after).toEqual(['0']);
+    expect(await filled).toEqual(['0']);
+    expect(await before).toEqual(['1']);
+  });
+
   it('is dropped by what no part can carry, and the figure is still right for whoever asked', async () => {
     const { world, customer, reader } = await aWorld();
     const held = heldTally();

@@ -36,8 +36,11 @@ export interface CounterReservation extends CounterPlace {
 export interface Reserved {
   /** The newest flush that counters are to include; undefined before any was counted. */
   readonly counted: number | undefined;
-  /** The caller's, to fill; somebody else's counter; or none, because none can be had now. */
-  readonly outcome: { readonly token: string } | { readonly counter: string } | 'busy';
+  /**
+   * The caller's, to fill; somebody else's counter; or none now: the token of whoever is filling it, empty where there
+   * is no room for one.
+   */
+  readonly outcome: { readonly token: string } | { readonly counter: string } | { readonly awaited: string };
 }
 
 /** Where counters are kept; the worker keeps them up to date. Counters are texts for `decodeCounter`. */
@@ -69,15 +72,16 @@ interface Batch {
   readonly answers: Promise<readonly LiveFigure[]>;
 }
 
-const none: Reserved = { counted: undefined, outcome: 'busy' };
+const none: Reserved = { counted: undefined, outcome: { awaited: '' } };
 
 /** Readers add parts up, and above this number they store the sum. */
 const partsMax = 16;
 
 export class LiveCounters implements LiveUsage {
   readonly #options: LiveCountersOptions;
-  /** Questions to ClickHouse under way: those that would be answered by the same flushes share one. */
+  /** Questions to ClickHouse under way. */
   readonly #tallies = new Map<string, Promise<UsageRow>>();
+  #rounds = 0;
   #batch: Batch | undefined;
 
   constructor(options: LiveCountersOptions) {
@@ -145,17 +149,20 @@ export class LiveCounters implements LiveUsage {
     const { store, clock } = this.#options;
     const reservations = asked.map(({ reservation }) => reservation);
     const reserved = await store.reserve(reservations, clock.now());
-    return Promise.all(asked.map((each, index) => this.#usageOnceReserved(each, reserved[index] ?? none)));
+    this.#rounds += 1;
+    const round = String(this.#rounds);
+    return Promise.all(
+      asked.map((each, index) => this.#usageOnceReserved(each, reserved[index] ?? none, round)),
+    );
   }
 
-  async #usageOnceReserved(asked: Asked, { counted, outcome }: Reserved): Promise<Quantity> {
-    if (outcome !== 'busy' && 'counter' in outcome) {
+  async #usageOnceReserved(asked: Asked, { counted, outcome }: Reserved, round: string): Promise<Quantity> {
+    if ('counter' in outcome) {
       const usage = this.#usageFrom(asked, outcome.counter);
       if (usage !== undefined) return usage;
     }
-    const isOwn = outcome !== 'busy' && 'token' in outcome;
-    const tally = await this.#tally(asked, counted, isOwn);
-    if (isOwn) {
+    const tally = await this.#tally(asked, counted, tokenIn(outcome) || round);
+    if ('token' in outcome) {
       const filled = await this.#options.store.fill(asked.reservation, outcome.token, encodePart(tally));
       const usage = filled === undefined ? undefined : this.#usageFrom(asked, filled);
       if (usage !== undefined) return usage;
@@ -165,19 +172,18 @@ export class LiveCounters implements LiveUsage {
 
   /**
    * The figure through the flushes that were counted when it was asked for: what a flush in hand has stored is left
-   * out, so that no answer counts what a later one does not. What fills a counter is asked for afresh: the counter
-   * may be new because what was stored before was corrected, which changes no flush's number.
+   * out, so that no answer counts what a later one does not. It is shared by those who met the same reservation, or
+   * asked at the same time: a correction changes no flush's number, but it gives reservations up.
    */
   #tally(
     { ask, scope, reservation }: Asked,
     counted: number | undefined,
-    isAfresh: boolean,
+    sharedBy: string,
   ): Promise<UsageRow> {
     const { customerId, subjectKey, resourceId, start, end } = reservation;
-    const key = JSON.stringify([customerId, subjectKey, resourceId, start, end, counted]);
+    const key = JSON.stringify([customerId, subjectKey, resourceId, start, end, counted, sharedBy]);
     const underWay = this.#tallies.get(key);
-    // Without a number there is no telling whether it has all that was acknowledged before this question.
-    if (underWay !== undefined && counted !== undefined && !isAfresh) return underWay;
+    if (underWay !== undefined) return underWay;
     const bounds: UsageBounds = {
       period: ask.period,
       ...(counted === undefined ? {} : { throughFlush: counted }),
@@ -186,6 +192,12 @@ export class LiveCounters implements LiveUsage {
     this.#tallies.set(key, tally);
     return tally;
   }
+}
+
+/** Empty where there is no reservation. */
+function tokenIn(outcome: Reserved['outcome']): string {
+  if ('token' in outcome) return outcome.token;
+  return 'awaited' in outcome ? outcome.awaited : '';
 }
 
 function askedOf(ask: UsageAsk): Asked {

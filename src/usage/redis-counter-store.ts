@@ -84,7 +84,7 @@ export class RedisCounterStore implements CounterStore {
       [counterPrefix, now, token, generation, revision, ...bounds, ...asked.flatMap(toArguments)],
     );
     const [counted = '', ...outcomes] = answer as readonly string[];
-    if (counted === '') return asked.map(() => ({ counted: undefined, outcome: 'busy' }));
+    if (counted === '') return asked.map(() => ({ counted: undefined, outcome: { awaited: '' } }));
     return outcomes.map((text, index) => ({
       counted: Number(counted),
       outcome: outcomeOf(text, `${token}-${index + 1}`),
@@ -118,8 +118,10 @@ function toArguments(asked: CounterReservation): readonly ScriptArgument[] {
   return [customerId, subjectKey, subjectText, resourceId, start, end];
 }
 
+const busy = 'busy';
+
 function outcomeOf(text: string, token: string): Reserved['outcome'] {
-  if (text === 'busy') return text;
+  if (text.startsWith(busy)) return { awaited: text.slice(busy.length).trimStart() };
   return text === 'reserved' ? { token } : { counter: text };
 }
 
