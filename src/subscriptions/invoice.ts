@@ -67,17 +67,21 @@ export interface BilledRest {
   readonly coupon: AppliedCoupon | null;
 }
 
-/** What a period costs in advance that begins without a change; `start` is any instant of it. */
+/**
+ * What a period costs in advance that begins without a change; `start` is any instant of it. A coupon counts that holds
+ * when the period begins, or at `couponInstant`.
+ */
 export function recurringInvoice(
   subscription: Subscription,
   offers: Offers,
   payerCoupon: AppliedCoupon | null,
   start: number,
+  couponInstant?: number,
 ): Invoice {
   const { billingAnchor, billingPeriod, startDate } = subscription;
   if (billingPeriod === null) return invoiceOf([], emptyAddress(subscription, offers));
   const period = periodAt(billingAnchor ?? startDate, billingPeriod, start);
-  const coupon = couponAt(subscription, payerCoupon, period.start);
+  const coupon = couponAt(subscription, payerCoupon, couponInstant ?? period.start);
   const rest: BilledRest = { kind: 'charge', period, from: period.start, coupon };
   const parts = partsOf(subscription, offers, rest);
   return invoiceOf(parts, parts[0] ?? emptyAddress(subscription, offers));

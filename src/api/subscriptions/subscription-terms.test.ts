@@ -47,6 +47,17 @@ describe('a coupon on a subscription', () => {
     });
   });
 
+  it('discounts the total also when it came inside the running period, or comes with a later start', async () => {
+    const total = (amount: string) => ({ totalPrice: { subTotal: { amount: '20' }, total: { amount } } });
+    const running = await subscribed('late-saver');
+    api.clock.advance(3 * dayMs);
+    const appliedCoupon = { couponId: 'half' };
+    expect(await asked(update, { subscriptionId: running, appliedCoupon })).toMatchObject(total('10'));
+    const startDate = iso(api.clock.now() + 5 * dayMs);
+    const later = await subscribed('later-saver', { appliedCoupon, startDate });
+    expect(await found(later)).toMatchObject(total('10'));
+  });
+
   it('is given, dated and taken away by an update', async () => {
     const subscriptionId = await subscribed('changer');
     const startDate = iso(api.clock.now() + dayMs);
