@@ -35,6 +35,7 @@ describe('readConfig', () => {
     ['REDIS_URL', 'localhost:6379'],
     ['REDIS_URL', 'http://localhost:6379'],
     ['CLICKHOUSE_URL', 'clickhouse'],
+    ['PAYMENT_PROVIDER', 'some'],
     ['LOG_LEVEL', 'loud'],
     ['ACK_TIMEOUT_MS', '10'],
     ['DEDUPE_WINDOW', '24'],

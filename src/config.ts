@@ -20,6 +20,8 @@ export interface Config {
   readonly billingWebhookUrl: string | undefined;
   /** Undefined: made once and kept under `dataDir`. */
   readonly secretsKey: string | undefined;
+  /** Who collects what subscriptions cost. */
+  readonly paymentProvider: PaymentProviderName;
   readonly logLevel: LogLevel;
   /** How long `POST /api/v1/usage` waits for its acknowledgement. */
   readonly ackTimeoutMs: number;
@@ -35,6 +37,9 @@ export interface Config {
 
 const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
+
+const paymentProviderNames = ['none', 'test'] as const;
+export type PaymentProviderName = (typeof paymentProviderNames)[number];
 
 export interface Setting {
   readonly name: string;
@@ -126,6 +131,16 @@ const readers = {
       'Seals billing information on its way; the same for all roles. Unset: made once, kept under DATA_DIR with mode 0600.',
     parse: secret(32),
   } satisfies Reader<string>,
+  paymentProvider: {
+    name: 'PAYMENT_PROVIDER',
+    fallback: 'none',
+    allowed: paymentProviderNames.join(', '),
+    meaning: 'Who collects what subscriptions cost: nobody, or a provider for tests that takes no money.',
+    parse: (text) => {
+      const value = paymentProviderNames.find((name) => name === text);
+      return value === undefined ? undefined : { value };
+    },
+  } satisfies Reader<PaymentProviderName>,
   logLevel: {
     name: 'LOG_LEVEL',
     fallback: 'info',

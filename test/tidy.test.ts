@@ -21,7 +21,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   records: [],
   catalog: ['metering', 'records'],
   customers: ['catalog', 'records'],
-  subscriptions: ['catalog', 'customers', 'records'],
+  payments: [],
+  subscriptions: ['catalog', 'customers', 'payments', 'records'],
   entitlements: ['catalog', 'customers', 'records', 'subscriptions', 'usage'],
   thresholds: ['customers', 'entitlements', 'queue', 'records', 'usage'],
   webhooks: ['catalog', 'customers', 'records', 'subscriptions', 'thresholds'],
@@ -32,7 +33,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   store: ['aggregate', 'catalog', 'metering', 'records'],
   ingest: ['entitlements', 'http', 'metering'],
   aggregate: ['catalog', 'customers', 'entitlements', 'metering', 'queue', 'usage'],
-  api: ['catalog', 'corrections', 'customers', 'entitlements', 'http', 'metering', 'queue', 'records', 'subscriptions', 'usage', 'webhooks'],
+  api: ['catalog', 'corrections', 'customers', 'entitlements', 'http', 'metering', 'payments', 'queue', 'records', 'subscriptions', 'usage', 'webhooks'],
   embedded: [],
   // The composition root.
   app: [
@@ -45,6 +46,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
     'entitlements',
     'http',
     'ingest',
+    'payments',
     'queue',
     'records',
     'store',

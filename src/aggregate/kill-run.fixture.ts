@@ -296,7 +296,7 @@ class WorkerProcess {
 const audit: Audit = { actor: 'key', traceId: 'trace', operation: 'test', at: 0 };
 
 function aCustomer(refId: string): Customer {
-  const unknown = { name: null, email: null, additionalMetaData: null, coupon: null };
+  const unknown = { name: null, email: null, additionalMetaData: null, coupon: null, billingId: null };
   return { id: refId, refId, ...unknown, createdAt: 0, updatedAt: 0, archivedAt: null };
 }
 

@@ -14,6 +14,7 @@ import { recordKeys } from '../records/record-keys.ts';
 import type { RecordStore } from '../records/record-store.ts';
 import { RedisOutbox } from '../records/redis-outbox.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
+import type { PaymentProvider } from '../payments/payment-provider.ts';
 import { ApiKeys } from '../http/api-key.ts';
 import type { MeasurementOutcome, ReservationOutcome } from '../metering/acknowledgement.ts';
 import type { EventFact, MeasurementFact } from '../metering/facts.ts';
@@ -216,8 +217,12 @@ export interface RunningApi {
   stop(): Promise<void>;
 }
 
-/** `explorerDir`: a built explorer, where the test is about it. */
-export async function startApi(redisUrl: string, explorerDir = ''): Promise<RunningApi> {
+/** `explorerDir`: a built explorer, where the test is about it; `payments`: none are collected without one. */
+export async function startApi(
+  redisUrl: string,
+  explorerDir = '',
+  payments?: PaymentProvider,
+): Promise<RunningApi> {
   const redis = openRedis(redisUrl, 'edge');
   await redisReady(redis, 1_000);
   const namespace = `{api-${randomUUID()}}`;
@@ -231,7 +236,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
   const entitlements = new RecordEntitlements({ records, catalog, features, clock });
   const checks = new LiveChecks({ entitlements, usage: liveUsage, reservations, clock });
   const logged: unknown[] = [];
-  const subscriptions = new RecordSubscriptionRegister({ records, catalog, clock });
+  const subscriptions = new RecordSubscriptionRegister({ records, catalog, clock, payments });
   const server = createApiServer({
     services: {
       records,
@@ -239,7 +244,8 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
       features,
       customers: new RecordCustomerDirectory(records),
       subscriptions,
-      previews: new RecordSubscriptionPreviews({ records, catalog, clock }),
+      previews: new RecordSubscriptionPreviews({ records, catalog, clock, payments }),
+      payments,
       intake,
       usage,
       usageResets: new RecordUsageResets({ records, subscriptions, catalog, clock }),
@@ -261,14 +267,7 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
   });
   const port = await server.listen('127.0.0.1', 0, { shared: false });
   const url = `http://127.0.0.1:${port}`;
-  const send: RunningApi['send'] = async (body, headers = { 'X-API-KEY': serverKey }) =>
-    answerOf(
-      await fetch(`${url}/graphql`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json', ...headers },
-        body,
-      }),
-    );
+  const send = senderTo(url);
   return {
     url,
     intake,
@@ -280,18 +279,35 @@ export async function startApi(redisUrl: string, explorerDir = ''): Promise<Runn
     send,
     ask: (query, variables) => send(JSON.stringify({ query, variables })),
     roundTrips: () => records.roundTrips,
-    letter: async (customerId) => {
-      const kept = await redis.hget(recordKeys(namespace).letters, customerId);
-      const [id = '', text = ''] = kept?.split('\n') ?? [];
-      const content = letterSeal.open(text, { customerId, id });
-      return content === undefined ? undefined : (JSON.parse(content) as Record<string, unknown>);
-    },
+    letter: async (customerId) =>
+      letterOf(customerId, await redis.hget(recordKeys(namespace).letters, customerId), letterSeal),
     outbox: async () => (await outbox.take())?.entries ?? [],
     stop: async () => {
       await server.stop();
       await closeRedis(redis);
     },
   };
+}
+
+function senderTo(url: string): RunningApi['send'] {
+  return async (body, headers = { 'X-API-KEY': serverKey }) =>
+    answerOf(
+      await fetch(`${url}/graphql`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body,
+      }),
+    );
+}
+
+function letterOf(
+  customerId: string,
+  kept: string | null,
+  seal: LetterSeal,
+): Readonly<Record<string, unknown>> | undefined {
+  const [id = '', text = ''] = kept?.split('\n') ?? [];
+  const content = seal.open(text, { customerId, id });
+  return content === undefined ? undefined : (JSON.parse(content) as Record<string, unknown>);
 }
 
 export async function answerOf(response: Response): Promise<ApiAnswer> {

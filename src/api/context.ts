@@ -5,6 +5,7 @@ import type { Corrections } from '../corrections/correction.ts';
 import type { CustomerRegister } from '../customers/customer.ts';
 import type { LiveChecks } from '../entitlements/live-checks.ts';
 import type { RecordUsageResets } from '../entitlements/record-usage-resets.ts';
+import type { PaymentProvider } from '../payments/payment-provider.ts';
 import type { Audit, RecordStore } from '../records/record-store.ts';
 import type { SubscriptionPreviews } from '../subscriptions/subscription-preview.ts';
 import type { SubscriptionRegister } from '../subscriptions/subscription-register.ts';
@@ -22,6 +23,8 @@ export interface ApiServices {
   readonly customers: CustomerRegister;
   readonly subscriptions: SubscriptionRegister;
   readonly previews: SubscriptionPreviews;
+  /** Undefined: no payments are collected. */
+  readonly payments: PaymentProvider | undefined;
   readonly intake: Intake;
   readonly usage: UsageReader;
   readonly corrections: Corrections;

@@ -10,6 +10,7 @@ import { CorrectionApplier } from '../corrections/correction-applier.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
 import { RedisLedger } from '../queue/redis-ledger.ts';
+import { builtInProvider } from '../payments/built-in-providers.ts';
 import { OutboxRelay } from '../records/outbox-relay.ts';
 import { RedisOutbox } from '../records/redis-outbox.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
@@ -69,10 +70,11 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
     logger: log,
   });
   engines.onStop(() => relay.stop());
+  const payments = builtInProvider(config.paymentProvider);
   const timekeeper = new BullmqTimekeeper({
     redis,
     namespace,
-    time: new RecordSubscriptionRegister({ records, catalog, clock: systemClock }),
+    time: new RecordSubscriptionRegister({ records, catalog, clock: systemClock, payments }),
     report: engines.report,
     intervalMs: 1_000,
   });

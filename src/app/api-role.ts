@@ -11,6 +11,7 @@ import { RecordCustomerDirectory } from '../customers/record-customer-directory.
 import { LiveChecks } from '../entitlements/live-checks.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
 import { RecordUsageResets } from '../entitlements/record-usage-resets.ts';
+import { builtInProvider } from '../payments/built-in-providers.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
 import { RecordSubscriptionPreviews } from '../subscriptions/record-subscription-previews.ts';
@@ -38,7 +39,8 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   const entitlements = new RecordEntitlements({ records, catalog, features, clock: systemClock });
   const liveUsage = makeLiveUsage(engines, edge);
   const reservations = new RedisReservations(edge, engines.keys, systemClock);
-  const subscriptions = new RecordSubscriptionRegister({ records, catalog, clock: systemClock });
+  const payments = builtInProvider(config.paymentProvider);
+  const subscriptions = new RecordSubscriptionRegister({ records, catalog, clock: systemClock, payments });
   const server = createApiServer({
     services: {
       records,
@@ -46,7 +48,8 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
       features,
       customers: new RecordCustomerDirectory(records),
       subscriptions,
-      previews: new RecordSubscriptionPreviews({ records, catalog, clock: systemClock }),
+      previews: new RecordSubscriptionPreviews({ records, catalog, clock: systemClock, payments }),
+      payments,
       intake: makeIntake(engines, edge, registry),
       usage: new ClickhouseUsageReader(clickhouse, features),
       usageResets: new RecordUsageResets({ records, subscriptions, catalog, clock: systemClock }),

@@ -36,6 +36,7 @@ describe('provisioning', () => {
       email: null,
       additionalMetaData: { tier: 1 },
       coupon: null,
+      billingId: null,
       createdAt: 1_000,
       updatedAt: 1_000,
       archivedAt: null,

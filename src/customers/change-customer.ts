@@ -10,6 +10,7 @@ export interface CustomerFields {
   readonly additionalMetaData?: Customer['additionalMetaData'] | undefined;
   /** Has to be active, unless the customer has it already: then it goes on as it is. */
   readonly coupon?: Coupon | null | undefined;
+  readonly billingId?: string | null | undefined;
 }
 
 /** Why a customer cannot be changed so. */
@@ -99,7 +100,8 @@ export function customerNotFound(refId: string): CustomerProblem {
 }
 
 function newCustomer(refId: string, id: string, now: number): Customer {
-  const blank = { name: null, email: null, additionalMetaData: null, coupon: null, archivedAt: null };
+  const fields = { name: null, email: null, additionalMetaData: null, coupon: null, billingId: null };
+  const blank = { ...fields, archivedAt: null };
   return { id, refId, ...blank, createdAt: now, updatedAt: now };
 }
 
@@ -108,6 +110,7 @@ function withFields(existing: Customer, fields: CustomerFields, now: number): Cu
     name = existing.name,
     email = existing.email,
     additionalMetaData = existing.additionalMetaData,
+    billingId = existing.billingId,
   } = fields;
   const coupon = withCoupon(existing, fields.coupon, now);
   if (typeof coupon === 'string') return { problem: { code: 'VALIDATION_ERROR', message: coupon } };
@@ -115,10 +118,11 @@ function withFields(existing: Customer, fields: CustomerFields, now: number): Cu
     name === existing.name &&
     email === existing.email &&
     coupon === existing.coupon &&
+    billingId === existing.billingId &&
     JSON.stringify(additionalMetaData) === JSON.stringify(existing.additionalMetaData);
   if (unchanged) return { customer: existing };
   const updatedAt = Math.max(now, existing.updatedAt);
-  return { customer: { ...existing, name, email, additionalMetaData, coupon, updatedAt } };
+  return { customer: { ...existing, name, email, additionalMetaData, coupon, billingId, updatedAt } };
 }
 
 /** A text says why the customer cannot have it. The same coupon again does not begin anew. */

@@ -9,8 +9,9 @@ export function customerRef(refId: string): RecordRef {
 
 /** Archived ones included. */
 export function customerOf(record: StoredRecord | undefined): Customer | undefined {
-  // Customers that were stored before there were coupons say nothing of one.
-  return record && { coupon: null, ...(record.body as Omit<Customer, 'coupon'> & Partial<Customer>) };
+  // Customers that were stored before there were coupons and payments say nothing of them.
+  type Known = Omit<Customer, 'billingId' | 'coupon'> & Partial<Customer>;
+  return record && { coupon: null, billingId: null, ...(record.body as Known) };
 }
 
 /** An archived customer is in no index, so no list and no question meets it. */

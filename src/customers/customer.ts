@@ -13,6 +13,8 @@ export interface Customer {
   readonly additionalMetaData: Readonly<Record<string, unknown>> | null;
   /** The discount on whatever the customer pays for. */
   readonly coupon: AppliedCoupon | null;
+  /** The payment provider's own short reference of the payment method; null without one. */
+  readonly billingId: string | null;
   readonly createdAt: number;
   readonly updatedAt: number;
   /** Null while the customer is not archived. */

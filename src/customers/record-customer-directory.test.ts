@@ -44,7 +44,7 @@ describe('one customer', () => {
     const { coupon: _coupon, ...body } = customerCalled('old', 1);
     const indexes = [{ name: 'all', score: 1 }];
     await records.commit([{ kind: 'customer', key: 'old', expectedVersion: 0, body, indexes }], audit);
-    expect(await directory.customer('old')).toEqual({ ...body, coupon: null });
+    expect(await directory.customer('old')).toEqual({ ...body, coupon: null, billingId: null });
     expect((await directory.page(firstPage())).customers).toEqual([{ ...body, coupon: null }]);
   });
 
@@ -224,6 +224,7 @@ function customerCalled(refId: string, createdAt: number): Customer {
     email: null,
     additionalMetaData: null,
     coupon: null,
+    billingId: null,
     createdAt,
     updatedAt: createdAt,
     archivedAt: null,

@@ -17,6 +17,7 @@ export const recordKinds = {
   customer: { personalFields: ['name', 'email'] },
   subscription: {},
   'subscription-book': {},
+  invoice: {},
   'package-rollout': {},
   'promotional-entitlement': {},
   'usage-threshold': {},

@@ -1,12 +1,13 @@
 /**
  * What time does to a customer's subscriptions: starts, trials that end (and are told of before), scheduled updates
- * and cancellations, versions that are published for everybody.
+ * and cancellations, payments that do not come, versions that are published for everybody.
  * Each happens as of the instant that it was due, in the order of those instants, whenever it is computed: so the
  * result does not depend on how often `advance` is called, nor on whether anybody was there at that moment.
  * Billing periods roll over by themselves, because they are computed from their anchor.
  */
 import { createHash } from 'node:crypto';
 import type { UsageResetBehavior } from '../catalog/product.ts';
+import { periodAt } from './billing-period.ts';
 import { migratedToLatest, nextRollout } from './package-migration.ts';
 import { versionAt, withVersionsAt } from './package-version.ts';
 import { isDisplacedBy, isSameSlot, replaceIn, withReplacements } from './portfolio.ts';
@@ -17,6 +18,7 @@ import {
   type CancelReason,
   hasEnded,
   isTrial,
+  isWaiting,
   type Offers,
   type Portfolio,
   type Subscription,
@@ -62,6 +64,7 @@ export function withSuccessor(portfolio: Portfolio, ended: Subscription, offers:
   if (version === undefined) return portfolio;
   // Derived from what it follows, so that whoever computes it computes the same one.
   const digest = createHash('sha256').update(`successor of ${ended.id}`).digest('hex');
+  const isCountedOn = resetBehavior(ended, offers) === 'NEVER_RESET';
   const successor: Subscription = {
     ...ended,
     id: uuidOf(digest),
@@ -75,11 +78,13 @@ export function withSuccessor(portfolio: Portfolio, ended: Subscription, offers:
     status: 'NOT_STARTED',
     startDate: at,
     billingAnchor: at,
-    usageAnchor: resetBehavior(ended, offers) === 'NEVER_RESET' ? ended.usageAnchor : null,
+    usageAnchor: isCountedOn ? ended.usageAnchor : null,
+    usageResetAt: isCountedOn ? ended.usageResetAt : at,
     payingCustomerId: null,
     coupon: null,
     minimumSpend: null,
     budget: null,
+    latestInvoiceId: null,
     trial: null,
     cancellation: null,
     endedAt: null,
@@ -93,13 +98,21 @@ export function withSuccessor(portfolio: Portfolio, ended: Subscription, offers:
 
 interface Due {
   readonly at: number;
-  readonly operation: 'end' | 'endTrial' | 'executeUpdate' | 'rollOut' | 'start' | 'tellTrialEnd';
+  readonly operation:
+    | 'end'
+    | 'endTrial'
+    | 'executeUpdate'
+    | 'expirePayment'
+    | 'rollOut'
+    | 'start'
+    | 'tellTrialEnd';
   readonly subscription: Subscription;
 }
 
 /** At one instant what ends goes first and what starts goes after it, so that the newest is what remains. */
 const order: readonly Due['operation'][] = [
   'end',
+  'expirePayment',
   'endTrial',
   'executeUpdate',
   'rollOut',
@@ -121,6 +134,9 @@ function duesOf(subscription: Subscription, offers: Offers): readonly Due[] {
   if (hasEnded(subscription)) return dues;
   if (cancellation !== null) dues.push({ at: cancellation.at, operation: 'end', subscription });
   if (status === 'NOT_STARTED') dues.push({ at: startDate, operation: 'start', subscription });
+  if (status === 'PAYMENT_PENDING') {
+    dues.push({ at: pendingUntil(subscription), operation: 'expirePayment', subscription });
+  }
   if (status === 'IN_TRIAL' && trial !== null) {
     dues.push({ at: trial.endsAt, operation: 'endTrial', subscription });
     if (trial.endsSoonToldAt === null) {
@@ -155,6 +171,11 @@ function end(portfolio: Portfolio, { subscription, at }: Due, offers: Offers): P
   return isFollowed ? withSuccessor(without, ended, offers) : without;
 }
 
+/** What it would have replaced goes on. */
+function expirePayment(portfolio: Portfolio, { subscription, at }: Due): Portfolio {
+  return replaceIn(portfolio, cancelled(subscription, at, 'PENDING_PAYMENT_EXPIRED'));
+}
+
 function endTrial(portfolio: Portfolio, { subscription, at }: Due, offers: Offers): Portfolio {
   if (subscription.trial?.endBehavior === 'CONVERT_TO_PAID') {
     const converted = { ...moved(subscription, 'convertTrial'), billingAnchor: at };
@@ -174,11 +195,13 @@ function start(portfolio: Portfolio, { subscription, at }: Due, offers: Offers):
   const current = withVersionsAt(subscription, offers, Math.max(at, subscription.createdAt));
   const { billingAnchor } = current;
   const inherited = billingAnchor === null ? inheritedAnchor(portfolio, current, offers) : null;
-  const keepsPeriods = inherited !== null;
+  const before = predecessor(portfolio, current, offers);
+  const countedOn = keepsUsage(current, offers, inherited !== null) ? before : undefined;
   const started = {
     ...moved(current, subscription.trial === null ? 'start' : 'startTrial'),
     billingAnchor: billingAnchor ?? inherited ?? at,
-    usageAnchor: current.usageAnchor ?? inheritedUsageAnchor(portfolio, current, offers, keepsPeriods) ?? at,
+    usageAnchor: current.usageAnchor ?? countedOn?.usageAnchor ?? at,
+    usageResetAt: current.usageResetAt ?? resetOf(before, countedOn, at),
   };
   const trialed = new Set(portfolio.trialedProductIds);
   if (started.status === 'IN_TRIAL') trialed.add(started.productId);
@@ -199,32 +222,51 @@ function inheritedAnchor(portfolio: Portfolio, starting: Subscription, offers: O
   return before?.billingAnchor ?? null;
 }
 
-/** Usage is counted on where the product's rule does not reset it (facts, section 1.4). */
-function inheritedUsageAnchor(
-  portfolio: Portfolio,
-  starting: Subscription,
-  offers: Offers,
-  keepsPeriods: boolean,
-): number | null {
-  const behavior = resetBehavior(starting, offers);
-  if (behavior === 'ALWAYS_RESET' || (behavior === 'BILLING_PERIOD_CHANGE' && !keepsPeriods)) return null;
+/** A payment that is awaited for longer than a day, or than the period that was to be paid for, is given up. */
+function pendingUntil({ createdAt, billingAnchor, billingPeriod }: Subscription): number {
+  const day = createdAt + 86_400_000;
+  if (billingAnchor === null || billingPeriod === null) return day;
+  return Math.min(day, periodAt(billingAnchor, billingPeriod, createdAt).end);
+}
+
+/** What it takes the place of. Where a trial and a subscription beside it both give way, that is the subscription. */
+function predecessor(portfolio: Portfolio, starting: Subscription, offers: Offers): Subscription | undefined {
   const displaced = portfolio.subscriptions.filter(
-    (other) => other.status !== 'NOT_STARTED' && isDisplacedBy(other, starting, offers),
+    (other) => !isWaiting(other) && isDisplacedBy(other, starting, offers),
   );
-  // Where a trial and a subscription beside it both give way, the subscription is what is gone on with.
-  return (displaced.find((other) => !isTrial(other)) ?? displaced[0])?.usageAnchor ?? null;
+  return displaced.find((other) => !isTrial(other)) ?? displaced[0];
+}
+
+function resetOf(
+  before: Subscription | undefined,
+  countedOn: Subscription | undefined,
+  at: number,
+): number | null {
+  if (countedOn !== undefined) return countedOn.usageResetAt;
+  return before === undefined ? null : at;
+}
+
+/** Usage is counted on where the product's rule does not reset it (facts, section 1.4). */
+function keepsUsage(starting: Subscription, offers: Offers, keepsPeriods: boolean): boolean {
+  const behavior = resetBehavior(starting, offers);
+  return behavior === 'NEVER_RESET' || (behavior === 'BILLING_PERIOD_CHANGE' && keepsPeriods);
 }
 
 function resetBehavior({ productId }: Subscription, offers: Offers): UsageResetBehavior {
   return offers.product(productId)?.usageResetCutoffRule.behavior ?? 'ALWAYS_RESET';
 }
 
-/** Ends what has started and stands in the way; what has not started will itself displace when it starts. */
-function displace(portfolio: Portfolio, starting: Subscription, at: number, offers: Offers): Portfolio {
+/** Ends what has started and stands in the way; what waits for its date or payment will itself displace then. */
+export function displace(
+  portfolio: Portfolio,
+  starting: Subscription,
+  at: number,
+  offers: Offers,
+): Portfolio {
   return {
     ...portfolio,
     subscriptions: portfolio.subscriptions.map((other) => {
-      if (other.status === 'NOT_STARTED' || !isDisplacedBy(other, starting, offers)) return other;
+      if (isWaiting(other) || !isDisplacedBy(other, starting, offers)) return other;
       const isConverted = isTrial(other) && !isTrial(starting);
       return cancelled(other, at, isConverted ? 'TRIAL_CONVERTED' : 'UPGRADE_OR_DOWNGRADE');
     }),
@@ -275,13 +317,14 @@ function isTakenAt(portfolio: Portfolio, ended: Subscription, offers: Offers, at
       !hasEnded(other) &&
       !isTrial(other) &&
       isSameSlot(other, ended, offers) &&
+      other.status !== 'PAYMENT_PENDING' &&
       (other.status !== 'NOT_STARTED' || other.startDate <= at),
   );
 }
 
 const carryOutBy: Readonly<
   Record<Due['operation'], (portfolio: Portfolio, due: Due, offers: Offers) => Portfolio>
-> = { end, endTrial, executeUpdate, rollOut, start, tellTrialEnd };
+> = { end, endTrial, executeUpdate, expirePayment, rollOut, start, tellTrialEnd };
 
 /** In the form of a UUID of version 8, which is for values of one's own making. */
 function uuidOf(digest: string): string {

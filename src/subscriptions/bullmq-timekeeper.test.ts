@@ -12,6 +12,7 @@ import { RecordSubscriptionRegister } from './record-subscription-register.ts';
 import { subscriptionOf, subscriptionRef } from './subscription-record.ts';
 
 const redis = openRedis(inject('redisUrl'), 'worker');
+const none = (): Promise<number> => Promise.resolve(0);
 const customers = Array.from({ length: 130 }, (_, at) => `customer-${at}`);
 
 afterAll(async () => {
@@ -50,7 +51,7 @@ describe('the timekeeper', () => {
       asked += 1;
       return Promise.resolve(answers.shift() ?? false);
     };
-    const time = { settleDue: () => Promise.resolve(0), rollOut };
+    const time = { settleDue: none, rollOut, collectDue: none };
     const namespace = `{time-${randomUUID()}}`;
     const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, intervalMs: 20 });
     await keeper.start();
@@ -59,7 +60,7 @@ describe('the timekeeper', () => {
   });
 
   it('may be stopped before it starts, and twice', async () => {
-    const time = { settleDue: () => Promise.resolve(0), rollOut: () => Promise.resolve(false) };
+    const time = { settleDue: none, rollOut: () => Promise.resolve(false), collectDue: none };
     const namespace = `{time-${randomUUID()}}`;
     const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, intervalMs: 20 });
     await keeper.stop();

@@ -24,6 +24,9 @@ const queueName = 'subscription-time';
 /** Customers, or subscriptions, that are seen to before the next look at what is due. */
 const customersPerStep = 100;
 
+/** Invoices that the payment provider is asked about at once. */
+const invoicesPerStep = 10;
+
 /** How long stopping waits for Redis. */
 const stopMsMax = 2_000;
 
@@ -63,6 +66,10 @@ export class BullmqTimekeeper {
     let settled = customersPerStep;
     while (settled === customersPerStep && !this.#stopped) {
       settled = await this.#options.time.settleDue(customersPerStep);
+    }
+    let collected = invoicesPerStep;
+    while (collected === invoicesPerStep && !this.#stopped) {
+      collected = await this.#options.time.collectDue(invoicesPerStep);
     }
     let isBusy = true;
     while (isBusy && !this.#stopped) isBusy = await this.#options.time.rollOut(customersPerStep);

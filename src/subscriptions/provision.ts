@@ -58,9 +58,9 @@ export function provision(
   if ('problem' in made) return made;
   const { subscription } = made;
   const subscriptions = portfolio.subscriptions.map((other) =>
-    // A newer request takes the place of those that are scheduled; none of them waits behind it.
-    other.status === 'NOT_STARTED' &&
-    other.startDate >= subscription.startDate &&
+    // A newer request takes the place of those that wait for their date or payment; none of them waits behind it.
+    (other.status === 'PAYMENT_PENDING' ||
+      (other.status === 'NOT_STARTED' && other.startDate >= subscription.startDate)) &&
     isDisplacedBy(other, subscription, offers)
       ? cancelled(other, now, 'UPGRADE_OR_DOWNGRADE')
       : other,
@@ -150,10 +150,12 @@ function draftOf(
     startDate: now,
     billingAnchor: null,
     usageAnchor: null,
+    usageResetAt: null,
     payingCustomerId: null,
     coupon: null,
     minimumSpend: null,
     budget: null,
+    latestInvoiceId: null,
   };
 }
 

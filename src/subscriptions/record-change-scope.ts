@@ -4,6 +4,7 @@ import { isGiven } from '../catalog/entity-fields.ts';
 import { customerNotFound } from '../customers/change-customer.ts';
 import { customerRef } from '../customers/customer-record.ts';
 import type { Audit, RecordRef, StoredRecord } from '../records/record-store.ts';
+import { invoiceRef } from './invoice-record.ts';
 import { isArchived } from './record-visibility.ts';
 import { bookRef, subscriptionOf, subscriptionRef } from './subscription-record.ts';
 import type { TermsRequest } from './terms.ts';
@@ -21,6 +22,8 @@ export interface ChangeScope {
   readonly couponNames?: readonly string[];
   /** Undefined and null: none is asked for. */
   readonly payingCustomerId?: string | null | undefined;
+  /** An invoice that is wanted as well. */
+  readonly invoiceId?: string;
 }
 
 export function scopeOf(
@@ -32,11 +35,13 @@ export function scopeOf(
 }
 
 export function refsOf(
-  { customerId, payingCustomerId }: ChangeScope,
+  { customerId, payingCustomerId, invoiceId }: ChangeScope,
   refIds: readonly string[],
 ): readonly RecordRef[] {
   const customerIds = new Set([customerId, ...(isGiven(payingCustomerId) ? [payingCustomerId] : [])]);
-  return [bookRef(customerId), ...[...customerIds].map(customerRef), ...refIds.map(subscriptionRef)];
+  const invoices = invoiceId === undefined ? [] : [invoiceRef(invoiceId)];
+  const customers = [...customerIds].map(customerRef);
+  return [bookRef(customerId), ...customers, ...refIds.map(subscriptionRef), ...invoices];
 }
 
 export type RecordsByName = ReadonlyMap<string, StoredRecord | undefined>;

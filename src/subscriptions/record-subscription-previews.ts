@@ -52,7 +52,9 @@ export class RecordSubscriptionPreviews implements SubscriptionPreviews {
     const records = new RehearsedRecords(this.#options.records);
     // Everything is as of one instant, however long the reading takes.
     const at = this.#options.clock.now();
-    const register = new RecordSubscriptionRegister({ ...this.#options, records, clock: { now: () => at } });
+    // What is to be paid is what the change comes to, whenever it is paid.
+    const rehearsal = { ...this.#options, records, clock: { now: () => at }, payments: undefined };
+    const register = new RecordSubscriptionRegister(rehearsal);
     const audit = { actor: 'preview', traceId: randomUUID(), operation: 'preview', at };
     const outcome = await operation(register, audit);
     if ('problem' in outcome) return outcome;

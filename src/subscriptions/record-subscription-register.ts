@@ -1,33 +1,19 @@
 import { randomUUID } from 'node:crypto';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { CatalogProblem } from '../catalog/catalog-problem.ts';
+import { type CatalogProblem, invalid } from '../catalog/catalog-problem.ts';
 import type { Clock } from '../clock.ts';
 import { type CustomerChange, customerArchived, customerNotFound } from '../customers/change-customer.ts';
 import { customerOf, customerRef, customerWrite } from '../customers/customer-record.ts';
 import type { Customer } from '../customers/customer.ts';
-import { changeRecords } from '../records/change-records.ts';
+import type { PaymentProvider } from '../payments/payment-provider.ts';
 import { CoalescedReads } from '../records/coalesced-reads.ts';
-import {
-  type Audit,
-  RecordsOverloadedError,
-  type RecordStore,
-  type RecordWrite,
-  type SealedLetter,
-} from '../records/record-store.ts';
-import { advance } from './advance.ts';
+import { type Audit, type RecordStore } from '../records/record-store.ts';
 import { cancelSubscription, type CancellationRequest } from './cancel.ts';
 import { type StartDecision, startPlanOf, startSubscription } from './customer-start.ts';
+import type { CollectedInvoice } from './collected-invoice.ts';
+import { collectedInvoiceOf, invoiceRef } from './invoice-record.ts';
 import { migrateSubscription, type MigrationTime } from './migrate.ts';
-import {
-  type ChangeScope,
-  nameOf,
-  packagesOf,
-  payerProblem,
-  type RecordsByName,
-  type Refusal,
-  refsOf,
-  scopeOf,
-} from './record-change-scope.ts';
+import { type ChangeScope, nameOf, type Refusal, scopeOf } from './record-change-scope.ts';
 import {
   namedByRefId,
   namedByRefIds,
@@ -36,9 +22,10 @@ import {
   placeProblem,
   underFreeName,
 } from './record-new-subscription.ts';
-import { offersFor } from './record-offers.ts';
+import { RecordPayments } from './record-payments.ts';
+import { type Beside, type Decide, RecordPortfolios } from './record-portfolios.ts';
 import { RecordRollouts } from './record-rollouts.ts';
-import { isArchived, matchVisibility } from './record-visibility.ts';
+import { isArchived } from './record-visibility.ts';
 import { provision, type PortfolioDecision } from './provision.ts';
 import { hasEnded, type Offers, type Portfolio, type Subscription } from './subscription.ts';
 import {
@@ -46,7 +33,6 @@ import {
   bookRef,
   dueIndex,
   filterIndexes,
-  portfolioWrites,
   subscriptionOf,
   subscriptionRef,
   subscriptionsIndex,
@@ -64,9 +50,6 @@ import type {
 import { transferSubscription } from './transfer.ts';
 import { takeBackUpdates, type UpdateRequest, updateSubscription } from './update.ts';
 
-/** How often a change begins anew because the customer's subscriptions became others meanwhile. */
-const attemptsMax = 100;
-
 /** Customers whose time a list brings up to date before it is read. */
 const settledPerPageMax = 100;
 
@@ -74,6 +57,8 @@ export interface SubscriptionRegisterOptions {
   readonly records: RecordStore;
   readonly catalog: Pick<Catalog, 'coupon' | 'package' | 'product'>;
   readonly clock: Clock;
+  /** Who collects what is to be paid. Undefined: nothing is invoiced, and what starts is active at once. */
+  readonly payments?: PaymentProvider | undefined;
 }
 
 export class RecordSubscriptionRegister implements SubscriptionRegister, SubscriptionTime {
@@ -81,13 +66,19 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
   readonly #reads: CoalescedReads;
   readonly #catalog: Pick<Catalog, 'coupon' | 'package' | 'product'>;
   readonly #clock: Clock;
+  readonly #portfolios: RecordPortfolios;
+  readonly #payments: RecordPayments | undefined;
   readonly #rollouts: RecordRollouts;
 
-  constructor({ records, catalog, clock }: SubscriptionRegisterOptions) {
+  constructor({ records, catalog, clock, payments: provider }: SubscriptionRegisterOptions) {
     this.#records = records;
     this.#reads = new CoalescedReads(records);
     this.#catalog = catalog;
     this.#clock = clock;
+    const isInvoiced = provider !== undefined;
+    const portfolios = new RecordPortfolios({ records, catalog, clock, isInvoiced });
+    this.#portfolios = portfolios;
+    this.#payments = provider && new RecordPayments({ records, portfolios, provider, clock });
     this.#rollouts = new RecordRollouts({
       records,
       clock,
@@ -192,6 +183,28 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
     );
   }
 
+  async invoice(id: string): Promise<CollectedInvoice | undefined> {
+    return collectedInvoiceOf(await this.#reads.read(invoiceRef(id)));
+  }
+
+  async markInvoicePaid(name: string, audit: Audit): Promise<SubscriptionOutcome> {
+    const subscription = await this.subscription(name);
+    if (subscription === undefined) return { problem: subscriptionNotFound(name) };
+    const { latestInvoiceId, refId } = subscription;
+    const invoice = latestInvoiceId === null ? undefined : await this.invoice(latestInvoiceId);
+    if (this.#payments === undefined || invoice === undefined || invoice.status === 'CANCELED') {
+      const state =
+        invoice === undefined ? 'has no invoice' : 'has an invoice that is not to be paid any more';
+      return { problem: invalid(`the subscription ${JSON.stringify(refId)} ${state}`) };
+    }
+    if (invoice.status === 'OPEN') await this.#payments.markPaid(invoice, audit);
+    return { subscription: (await this.#find(refId)) ?? subscription };
+  }
+
+  async collectDue(invoicesMax: number): Promise<number> {
+    return (await this.#payments?.collectDue(invoicesMax)) ?? 0;
+  }
+
   async settleDue(customersMax: number): Promise<number> {
     const { records } = await this.#records.page({
       kind: 'subscription-book',
@@ -222,7 +235,7 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
 
   async #bringUpToDate(customerId: string): Promise<void> {
     const scope = { customerId, audit: this.#byTime('advanceSubscriptions') };
-    await this.#change(scope, (portfolio) => ({ portfolio }));
+    await this.#portfolios.change(scope, (portfolio) => ({ portfolio }));
   }
 
   #byTime(operation: string): Audit {
@@ -250,7 +263,7 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
   ): Promise<CustomerStartOutcome | { readonly refused: CatalogProblem }> {
     const { customerId } = request;
     const scope = newScopeOf(request, audit);
-    const decision = await this.#change<StartStep>(scope, (portfolio, offers, now, records) => {
+    const decision = await this.#portfolios.change<StartStep>(scope, (portfolio, offers, now, records) => {
       const record = records.get(nameOf(customerRef(customerId)));
       const existing = customerOf(record);
       const change = changeCustomer(existing);
@@ -267,7 +280,7 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
     if (decision === 'archived') return { refused: customerArchived(customerId) };
     if ('problem' in decision || 'refused' in decision) return decision;
     const { customer, strategy, portfolio, refId } = decision;
-    return { customer, strategy, subscription: subscriptionIn(portfolio, refId) };
+    return { customer, strategy, subscription: await this.#collected(subscriptionIn(portfolio, refId)) };
   }
 
   async #changeOne(
@@ -291,61 +304,20 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
     missing: CatalogProblem,
     decide: Decide,
   ): Promise<SubscriptionOutcome> {
-    const decision = await this.#change(scope, decide);
+    const decision = await this.#portfolios.change(scope, decide);
     if (decision === 'archived') return { problem: missing };
     if ('problem' in decision) return decision;
-    return { subscription: subscriptionIn(decision.portfolio, scope.refId) };
+    return { subscription: await this.#collected(subscriptionIn(decision.portfolio, scope.refId)) };
   }
 
-  /**
-   * Brings the customer's subscriptions up to now, lets `decide` change them, and commits both in one step. Begins
-   * anew while others change which subscriptions there are. Those of an archived customer stay as they are.
-   */
-  async #change<Decided extends Decision>(
-    scope: ChangeScope,
-    decide: Decide<Decided>,
-  ): Promise<Decided | Refusal | 'archived'> {
-    const { customerId, audit, refId, packageNames = [], couponNames = [] } = scope;
-    for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
-      const [bookBefore] = await this.#records.read([bookRef(customerId)]);
-      const { live } = bookOf(customerId, bookBefore);
-      const wanted = [...new Set([...live, ...(refId === undefined ? [] : [refId])])];
-      const before = await this.#records.read(wanted.map(subscriptionRef));
-      const names = [...packageNames, ...before.flatMap(packagesOf)];
-      const offers = await offersFor(this.#catalog, names, couponNames);
-      const refs = refsOf(scope, wanted);
-      const outcome = await changeRecords<Decided | Refusal | 'archived' | 'stale' | 'unsettled'>(
-        this.#records,
-        refs,
-        audit,
-        (found) => {
-          const records = new Map(refs.map((ref, place) => [nameOf(ref), found[place]]));
-          const book = records.get(nameOf(bookRef(customerId)));
-          const customer = records.get(nameOf(customerRef(customerId)));
-          const state = bookOf(customerId, book);
-          if (state.isHidden !== isArchived(customer)) return { writes: [], result: 'unsettled' };
-          if (state.isHidden) return { writes: [], result: 'archived' };
-          if (state.live.some((name) => !wanted.includes(name))) return { writes: [], result: 'stale' };
-          const now = this.#clock.now();
-          const stored = wanted.flatMap((name) => records.get(nameOf(subscriptionRef(name))) ?? []);
-          const own = stored
-            .map(subscriptionOf)
-            .filter((item) => item !== undefined)
-            .filter((item) => item.customerId === customerId);
-          const { trialedProductIds } = state;
-          const current = advance({ subscriptions: own, trialedProductIds }, offers, now);
-          const decided = payerProblem(scope, records) ?? decide(current, offers, now, records);
-          const next = 'problem' in decided ? current : decided.portfolio;
-          const byRefId = new Map(stored.map((record) => [record.key, record]));
-          const writes = portfolioWrites(next, offers, byRefId, customerId, book);
-          const { beside = [], letters = [] } = besideOf(decided);
-          return { writes: [...writes, ...beside], letters, result: decided };
-        },
-      );
-      if (outcome.result === 'unsettled') await matchVisibility(this.#records, customerId, audit);
-      else if (outcome.result !== 'stale') return outcome.result;
-    }
-    throw new RecordsOverloadedError('too many changes of this customer at once; send this one again');
+  /** The subscription after the provider was asked about its invoice, where it has not been yet. */
+  async #collected(subscription: Subscription): Promise<Subscription> {
+    const { latestInvoiceId, refId } = subscription;
+    if (this.#payments === undefined || latestInvoiceId === null) return subscription;
+    const invoice = await this.invoice(latestInvoiceId);
+    if (invoice?.status !== 'OPEN' || invoice.attempts > 0) return subscription;
+    await this.#payments.collect(latestInvoiceId);
+    return (await this.#find(refId)) ?? subscription;
   }
 
   /** Whether the one subscription of that name meets the other conditions, too. */
@@ -367,25 +339,6 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
     if (record !== undefined || !uuidPattern.test(name)) return subscriptionOf(record);
     return subscriptionOf(await this.#records.byId('subscription', name.toLowerCase()));
   }
-}
-
-/** What is to be written in the same step. */
-interface Beside {
-  readonly beside?: readonly RecordWrite[];
-  readonly letters?: readonly SealedLetter[];
-}
-
-type Decision = PortfolioDecision & Beside;
-
-type Decide<Decided extends Decision = PortfolioDecision> = (
-  portfolio: Portfolio,
-  offers: Offers,
-  now: number,
-  records: RecordsByName,
-) => Decided;
-
-function besideOf(decided: Decision | Refusal): Beside {
-  return 'problem' in decided ? {} : decided;
 }
 
 type StartStep =

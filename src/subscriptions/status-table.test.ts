@@ -20,6 +20,7 @@ describe('the status table', () => {
         'transfer',
         'scheduleCancellation',
         'takeBackUpdates',
+        'awaitPayment',
         'cancel',
       ],
       IN_TRIAL: [
@@ -45,7 +46,7 @@ describe('the status table', () => {
         'takeBackUpdates',
         'cancel',
       ],
-      PAYMENT_PENDING: ['takeBackUpdates', 'cancel'],
+      PAYMENT_PENDING: ['takeBackUpdates', 'confirmPayment', 'cancel'],
       CANCELED: [],
       EXPIRED: [],
     });
@@ -58,6 +59,7 @@ describe('the status table', () => {
   it('leads from a start to access, and from an end to nowhere', () => {
     expect(statusAfter('NOT_STARTED', 'startTrial')).toBe('IN_TRIAL');
     expect(statusAfter('IN_TRIAL', 'expireTrial')).toBe('EXPIRED');
+    expect(statusAfter(statusAfter('NOT_STARTED', 'awaitPayment'), 'confirmPayment')).toBe('ACTIVE');
     expect(refusalOf('CANCELED', 'cancel')).toBe('it is cancelled');
     expect(() => statusAfter('EXPIRED', 'start')).toThrow('its trial has ended');
   });

@@ -19,8 +19,10 @@ export type RequestedOperation =
   | 'transfer'
   | 'scheduleCancellation'
   | 'takeBackUpdates';
-/** Asked for, or due. */
-export type Operation = TimedOperation | RequestedOperation | 'cancel';
+/** What becomes of one that has to be paid before it starts. */
+type PaymentOperation = 'awaitPayment' | 'confirmPayment';
+/** Asked for, due, or because of a payment. */
+export type Operation = TimedOperation | RequestedOperation | PaymentOperation | 'cancel';
 
 /** The status that follows, or why it cannot be. */
 type Cell = { readonly next: SubscriptionStatus } | { readonly refusal: string };
@@ -40,6 +42,8 @@ export const statusTable: Readonly<Record<SubscriptionStatus, Readonly<Record<Op
     transfer: { next: 'NOT_STARTED' },
     scheduleCancellation: { next: 'NOT_STARTED' },
     takeBackUpdates: { next: 'NOT_STARTED' },
+    awaitPayment: { next: 'PAYMENT_PENDING' },
+    confirmPayment: { refusal: 'no payment of it is pending' },
     cancel: { next: 'CANCELED' },
   },
   IN_TRIAL: {
@@ -56,6 +60,8 @@ export const statusTable: Readonly<Record<SubscriptionStatus, Readonly<Record<Op
     transfer: { next: 'IN_TRIAL' },
     scheduleCancellation: { next: 'IN_TRIAL' },
     takeBackUpdates: { next: 'IN_TRIAL' },
+    awaitPayment: { refusal: 'a trial costs nothing' },
+    confirmPayment: { refusal: 'a trial costs nothing' },
     cancel: { next: 'CANCELED' },
   },
   ACTIVE: {
@@ -72,6 +78,8 @@ export const statusTable: Readonly<Record<SubscriptionStatus, Readonly<Record<Op
     transfer: { next: 'ACTIVE' },
     scheduleCancellation: { next: 'ACTIVE' },
     takeBackUpdates: { next: 'ACTIVE' },
+    awaitPayment: { refusal: 'it has started' },
+    confirmPayment: { refusal: 'it has started' },
     cancel: { next: 'CANCELED' },
   },
   PAYMENT_PENDING: {
@@ -88,6 +96,8 @@ export const statusTable: Readonly<Record<SubscriptionStatus, Readonly<Record<Op
     transfer: { refusal: 'its payment is pending' },
     scheduleCancellation: { refusal: 'its payment is pending; it can be cancelled at once only' },
     takeBackUpdates: { next: 'PAYMENT_PENDING' },
+    awaitPayment: { refusal: 'its payment is pending' },
+    confirmPayment: { next: 'ACTIVE' },
     cancel: { next: 'CANCELED' },
   },
   CANCELED: allRefused('it is cancelled'),
@@ -123,6 +133,8 @@ function allRefused(refusal: string): Readonly<Record<Operation, Cell>> {
     transfer: cell,
     scheduleCancellation: cell,
     takeBackUpdates: cell,
+    awaitPayment: cell,
+    confirmPayment: cell,
     cancel: cell,
   };
 }

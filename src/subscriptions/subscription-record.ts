@@ -5,8 +5,8 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import type { RecordIndex, RecordRef, RecordWrite, StoredRecord } from '../records/record-store.ts';
-import { nextDueAt } from './advance.ts';
-import { hasEnded, type Offers, type Portfolio, type Subscription } from './subscription.ts';
+import type { Credit } from './customer-credit.ts';
+import { hasEnded, type Portfolio, type Subscription } from './subscription.ts';
 import type { SubscriptionFilter } from './subscription-register.ts';
 
 export interface SubscriptionBook {
@@ -16,6 +16,9 @@ export interface SubscriptionBook {
   readonly trialedProductIds: readonly string[];
   /** When time next changes something, epoch ms; null for never. */
   readonly dueAt: number | null;
+  /** The instant up to which everything is invoiced, itself included; null where no payments are collected. */
+  readonly billedThrough: number | null;
+  readonly credits: readonly Credit[];
   /** Whether the subscriptions have left the lists, as those of an archived customer do. */
   readonly isHidden: boolean;
 }
@@ -34,7 +37,8 @@ export function bookRef(customerId: string): RecordRef {
 
 /** Of a customer who never had a subscription it is empty. */
 export function bookOf(customerId: string, record: StoredRecord | undefined): SubscriptionBook {
-  const empty = { customerId, live: [], trialedProductIds: [], dueAt: null, isHidden: false };
+  const nothing = { live: [], trialedProductIds: [], dueAt: null, billedThrough: null, credits: [] };
+  const empty = { customerId, ...nothing, isHidden: false };
   return { ...empty, ...(record?.body as Partial<SubscriptionBook> | undefined) };
 }
 
@@ -84,20 +88,21 @@ export function subscriptionWrite(
 /** What has to be written so that the portfolio is as it was decided. `before` has its records by refId. */
 export function portfolioWrites(
   portfolio: Portfolio,
-  offers: Offers,
   before: ReadonlyMap<string, StoredRecord>,
   customerId: string,
   book: StoredRecord | undefined,
+  state: Pick<SubscriptionBook, 'dueAt' | 'billedThrough' | 'credits'>,
 ): readonly RecordWrite[] {
   const writes = portfolio.subscriptions
     .filter((subscription) => !isDeepStrictEqual(before.get(subscription.refId)?.body, subscription))
     .map((body) => subscriptionWrite(body, before.get(body.refId)?.version ?? 0, false));
-  const dueAt = nextDueAt(portfolio, offers);
+  const known = bookOf(customerId, book);
   // What is due may change while no subscription does: with a version that is published for everybody.
-  if (writes.length === 0 && dueAt === bookOf(customerId, book).dueAt) return [];
+  const isSame = state.dueAt === known.dueAt && isDeepStrictEqual(state.credits, known.credits);
+  if (writes.length === 0 && isSame) return [];
   const live = portfolio.subscriptions.filter((item) => !hasEnded(item)).map(({ refId }) => refId);
   const { trialedProductIds } = portfolio;
-  return [...writes, bookRewrite(customerId, book, { live, trialedProductIds, dueAt })];
+  return [...writes, bookRewrite(customerId, book, { live, trialedProductIds, ...state })];
 }
 
 /**

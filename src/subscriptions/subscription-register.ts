@@ -4,6 +4,7 @@ import type { CustomerChange } from '../customers/change-customer.ts';
 import type { Customer } from '../customers/customer.ts';
 import type { Audit } from '../records/record-store.ts';
 import type { CancellationRequest } from './cancel.ts';
+import type { CollectedInvoice } from './collected-invoice.ts';
 import type { StartStrategy } from './customer-start.ts';
 import type { MigrationTime } from './migrate.ts';
 import type { ProvisionRequest } from './provision.ts';
@@ -35,6 +36,10 @@ export interface SubscriptionRegister {
   takeBackUpdates(name: string, audit: Audit): Promise<SubscriptionOutcome>;
   migrate(name: string, time: MigrationTime, audit: Audit): Promise<SubscriptionOutcome>;
   transfer(name: string, resourceId: string, audit: Audit): Promise<SubscriptionOutcome>;
+  /** As it stands; those who ask in the same turn share a round trip. */
+  invoice(id: string): Promise<CollectedInvoice | undefined>;
+  /** The subscription's newest invoice was paid outside; saying so again changes nothing. */
+  markInvoicePaid(name: string, audit: Audit): Promise<SubscriptionOutcome>;
 }
 
 /** The refId is made when it is null. */
@@ -57,6 +62,8 @@ export interface SubscriptionTime {
    * was nothing to do.
    */
   rollOut(subscriptionsMax: number): Promise<boolean>;
+  /** Asks the payment provider about invoices that are due, at most so many; answers how many they were. */
+  collectDue(invoicesMax: number): Promise<number>;
 }
 
 /** Conditions, all of which must hold; null sets none. Names are refIds. */

@@ -19,6 +19,7 @@ export type CancelReason =
   | 'TRIAL_CONVERTED'
   | 'Immediate'
   | 'ScheduledCancellation'
+  | 'PENDING_PAYMENT_EXPIRED'
   | 'CustomerArchived';
 
 /** Instants are epoch ms; names of other entities are their refIds. */
@@ -43,6 +44,11 @@ export interface Subscription extends Selection {
    * another. Null before the start.
    */
   readonly usageAnchor: number | null;
+  /**
+   * When the change of a plan last set usage that resets to zero; null where none has, so that periods of the
+   * calendar are counted whole although the subscription began inside one.
+   */
+  readonly usageResetAt: number | null;
   /** Kept when the trial is over. */
   readonly trial: Trial | null;
   /** Asked for and not yet in effect, or carried out. */
@@ -59,6 +65,8 @@ export interface Subscription extends Selection {
   readonly minimumSpend: { readonly amount: string; readonly currency: string } | null;
   /** The most that metered usage may cost in a billing period, in the currency of the prices. */
   readonly budget: Budget | null;
+  /** The invoice made last for it; null while there is none, as where no payments are collected. */
+  readonly latestInvoiceId: string | null;
   readonly additionalMetaData: Readonly<Record<string, unknown>> | null;
   readonly createdAt: number;
 }
@@ -141,6 +149,11 @@ export const accessStatuses: ReadonlySet<SubscriptionStatus> = new Set(['IN_TRIA
 
 export function hasEnded({ status }: Subscription): boolean {
   return status === 'CANCELED' || status === 'EXPIRED';
+}
+
+/** Whether it has not begun and may yet: for its date, or to be paid. */
+export function isWaiting({ status }: Subscription): boolean {
+  return status === 'NOT_STARTED' || status === 'PAYMENT_PENDING';
 }
 
 /** Whether it is, or would start as, a trial. */

@@ -222,7 +222,15 @@ function writeOf(kind: RecordKind, before: unknown, after: unknown): ChangeWrite
 }
 
 function customerWith(fields: Partial<Customer>): Customer {
-  const who = { id: 'c-1', refId: 'acme', name: 'Acme', email: null, additionalMetaData: null, coupon: null };
+  const who = {
+    id: 'c-1',
+    refId: 'acme',
+    name: 'Acme',
+    email: null,
+    additionalMetaData: null,
+    coupon: null,
+    billingId: null,
+  };
   return { ...who, createdAt: at, updatedAt: at, archivedAt: null, ...fields };
 }
 
@@ -252,9 +260,10 @@ function subscriptionWith(status: SubscriptionStatus, fields: Partial<Subscripti
     coupon: null,
     minimumSpend: null,
     budget: null,
+    latestInvoiceId: null,
     billingCountryCode: null,
   };
-  const dates = { startDate: at, billingAnchor: at, usageAnchor: at, createdAt: at };
+  const dates = { startDate: at, billingAnchor: at, usageAnchor: at, usageResetAt: null, createdAt: at };
   const whole = {
     ...names,
     ...bought,

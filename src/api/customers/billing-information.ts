@@ -23,7 +23,10 @@ export const billingTypeDefs = /* GraphQL */ `
     shippingAddress: BillingAddressInput
     "The customer's numbers at tax authorities, at most 20."
     taxIds: [TaxIdInput!]
-    "The payment method's id at the billing provider, at most 255 characters."
+    """
+    The payment method's id at the billing provider, at most 255 characters. Where a payment provider is integrated,
+    it has to know it, and the reference that it gives is the customer's \`billingId\`.
+    """
     paymentMethodId: String
     "The currency that invoices are in: a code of ISO 4217."
     currency: String

@@ -37,7 +37,22 @@ export async function fieldsOf(
     email,
     additionalMetaData: additionalMetaData === undefined ? undefined : metadataOf(additionalMetaData),
     coupon: isGiven(couponId) ? await couponCalled(couponId, services.catalog) : couponId,
+    billingId: await billingIdOf(input.billingInformation, services.payments),
   };
+}
+
+/** What is kept of the payment method: the provider's own reference of it. Undefined where nothing is said of one. */
+async function billingIdOf(
+  billing: BillingInformationInput | null | undefined,
+  payments: ApiServices['payments'],
+): Promise<string | null | undefined> {
+  if (!isGiven(billing) || payments === undefined) return undefined;
+  if (!isGiven(billing.paymentMethodId)) return null;
+  const reference = await payments.attach(billing.paymentMethodId);
+  if (reference !== undefined) return reference;
+  const problem =
+    'billingInformation.paymentMethodId names no payment method that the payment provider knows';
+  throw new ApiProblem('VALIDATION_ERROR', problem);
 }
 
 async function couponCalled(name: string, catalog: ApiServices['catalog']): Promise<Coupon> {

@@ -77,6 +77,8 @@ export const customerTypeDefs = /* GraphQL */ `
     couponStartDate: DateTime
     "From when on the coupon no longer discounts; null for never."
     couponEndDate: DateTime
+    "The payment provider's reference of the customer's payment method; null where there is none, or no provider."
+    billingId: String
     "The customer's subscriptions that have not ended, oldest first; at most 240."
     subscriptions: [CustomerSubscription!]!
     "Whether one of them gives access now, in trial or active."

@@ -35,8 +35,6 @@ export const subscriptionFields: FieldResolvers = {
   currentBillingPeriodEnd: (subscription: Subscription, _: unknown, { services }: ApiContext) =>
     currentPeriod(subscription, services.clock.now())?.end,
   billingCycleAnchor: ({ billingAnchor }: Subscription) => billingAnchor,
-  paymentCollection: () => 'NOT_REQUIRED',
-  latestInvoice: () => null,
   futureUpdates,
 };
 
@@ -75,7 +73,9 @@ async function totalPrice(
     offersOf(subscription, context),
     customers.customer(payerOf(subscription)),
   ]);
-  const invoice = recurringInvoice(subscription, offers, payer?.coupon ?? null, clock.now());
+  // A coupon that came inside the running period shows at once, and one of a later start before that.
+  const at = Math.max(clock.now(), subscription.startDate);
+  const invoice = recurringInvoice(subscription, offers, payer?.coupon ?? null, at, at);
   const { lineItems, subtotal, total } = invoice;
   return lineItems.length === 0 ? null : { subTotal: subtotal, total };
 }

@@ -187,6 +187,12 @@ export const subscriptionInputTypeDefs = /* GraphQL */ `
     subscriptionId: String!
   }
 
+  "Names the subscription whose newest invoice was paid."
+  input MarkInvoicePaidInput {
+    "The subscription's refId or UUID."
+    subscriptionId: String!
+  }
+
   "Conditions on subscriptions, all of which must hold."
   input CustomerSubscriptionFilter {
     "On the refId."

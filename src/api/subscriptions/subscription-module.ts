@@ -31,6 +31,7 @@ import {
 } from '../graphql/connection.ts';
 import { metadataOf } from '../graphql/metadata.ts';
 import { subscriptionFields } from './subscription-fields.ts';
+import { invoiceCosts, invoiceFields, invoiceOwnFields, latestInvoice } from './subscription-invoice.ts';
 import { subscriptionInputTypeDefs } from './subscription-input-schema.ts';
 import { subscriptionTypeDefs } from './subscription-schema.ts';
 import { termsTypeDefs } from './subscription-terms-schema.ts';
@@ -48,8 +49,10 @@ export const subscriptionModule: ApiModule = {
       cancelSubscriptionUpdates,
       migrateSubscriptionToLatest,
       transferSubscriptionToResource,
+      markInvoicePaid,
     },
-    CustomerSubscription: { ...subscriptionFields, ...termsFields },
+    CustomerSubscription: { ...subscriptionFields, ...termsFields, ...invoiceFields },
+    SubscriptionInvoice: invoiceOwnFields,
   },
   costs: {
     'Query.getSubscription': { weight: 10 },
@@ -62,7 +65,9 @@ export const subscriptionModule: ApiModule = {
     'Mutation.cancelSubscriptionUpdates': { weight: 100 },
     'Mutation.migrateSubscriptionToLatest': { weight: 100 },
     'Mutation.transferSubscriptionToResource': { weight: 100 },
+    'Mutation.markInvoicePaid': { weight: 100 },
     ...termsCosts,
+    ...invoiceCosts,
   },
 };
 
@@ -190,16 +195,19 @@ async function provisionSubscriptionV2(
 async function provisionSubscription(
   _: unknown,
   { input }: Input<ProvisionInput>,
-  { services, audit }: ApiContext,
+  context: ApiContext,
 ): Promise<unknown> {
+  const { services, audit } = context;
   const request = newSubscriptionOf(input);
   const outcome = await services.subscriptions.provision(request, audit('provisionSubscription'));
   const subscription = subscriptionOf(outcome);
+  const isPending = subscription.status === 'PAYMENT_PENDING';
+  const invoice = isPending ? await latestInvoice(subscription, undefined, context) : undefined;
   return {
     id: subscription.id,
-    status: 'SUCCESS',
+    status: isPending ? 'PAYMENT_REQUIRED' : 'SUCCESS',
     subscription,
-    checkoutUrl: null,
+    checkoutUrl: invoice?.paymentUrl ?? null,
     isScheduled: subscription.status === 'NOT_STARTED',
   };
 }
@@ -270,6 +278,15 @@ async function transferSubscriptionToResource(
   const { subscriptionId, destinationResourceId } = input;
   const change = audit('transferSubscriptionToResource');
   return subscriptionOf(await services.subscriptions.transfer(subscriptionId, destinationResourceId, change));
+}
+
+async function markInvoicePaid(
+  _: unknown,
+  { input }: Input<SubscriptionName>,
+  { services, audit }: ApiContext,
+): Promise<Subscription> {
+  const change = audit('markInvoicePaid');
+  return subscriptionOf(await services.subscriptions.markInvoicePaid(input.subscriptionId, change));
 }
 
 export function newSubscriptionOf(input: ProvisionInput): NewSubscription {

@@ -31,7 +31,8 @@ export const subscriptionTypeDefs = /* GraphQL */ `
     Subscribes a customer to a plan, or moves the customer to another one. A trial of one plan runs beside a
     subscription to another plan of the product; a plan that the customer has in trial is not a trial when it is
     provisioned again. In all other cases the subscription that the customer has to the product (where it allows
-    several, for the resource) is cancelled at the new one's start date.
+    several, for the resource) is cancelled at the new one's start date. Where a payment provider is integrated and
+    something is to be paid at once, all that happens when it is paid; what is not paid within a day is cancelled.
     """
     provisionSubscriptionV2(
       "The subscription."
@@ -87,6 +88,15 @@ export const subscriptionTypeDefs = /* GraphQL */ `
       "Which subscription, and where to."
       input: TransferSubscriptionToResourceInput!
     ): CustomerSubscription
+
+    """
+    Says that a subscription's newest invoice was paid outside, such as by a bank transfer. One that waited for its
+    payment starts; saying it again changes nothing.
+    """
+    markInvoicePaid(
+      "Which subscription."
+      input: MarkInvoicePaidInput!
+    ): CustomerSubscription
   }
 
   "A customer's subscription to a plan."
@@ -141,9 +151,9 @@ export const subscriptionTypeDefs = /* GraphQL */ `
     currentBillingPeriodEnd: DateTime
     "Where billing periods are counted from; null before the start."
     billingCycleAnchor: DateTime
-    "How the payment stands: NOT_REQUIRED, since no payment provider is integrated."
+    "How the payment stands; NOT_REQUIRED where nothing is left to pay, or no payment provider is integrated."
     paymentCollection: PaymentCollection!
-    "The newest invoice of the payment provider; null, since none is integrated."
+    "The newest invoice; null while there is none, as where no payment provider is integrated."
     latestInvoice: SubscriptionInvoice
     "What is scheduled, earliest first."
     futureUpdates: [SubscriptionFutureUpdate!]!
@@ -181,13 +191,15 @@ export const subscriptionTypeDefs = /* GraphQL */ `
     Immediate
     "A cancellation that was scheduled took effect."
     ScheduledCancellation
+    "It was not paid within a day."
+    PENDING_PAYMENT_EXPIRED
     "Its customer was archived."
     CustomerArchived
   }
 
   "How a subscription's payment stands."
   enum PaymentCollection {
-    "Nothing has to be paid through Tollgate."
+    "Nothing has to be paid."
     NOT_REQUIRED
     "The payment is on its way."
     PROCESSING
@@ -233,10 +245,10 @@ export const subscriptionTypeDefs = /* GraphQL */ `
     trialEndBehavior: TrialEndBehavior!
   }
 
-  "An invoice of the payment provider."
+  "What a subscription is charged for, as collected by the payment provider."
   type SubscriptionInvoice {
-    "Its id at the payment provider."
-    billingId: String!
+    "Its id at the payment provider; null until the provider has answered, and where nothing was left to collect."
+    billingId: String
     "Where it stands."
     status: SubscriptionInvoiceStatus!
     "When it was made."
@@ -247,10 +259,30 @@ export const subscriptionTypeDefs = /* GraphQL */ `
     requiresAction: Boolean!
     "Where the customer can pay."
     paymentUrl: String
-    "The secret that the next step at the payment provider needs."
+    "The secret that the customer's own device needs to complete the payment; kept nowhere, and asked of the provider."
     paymentSecret: String
     "Why the payment failed."
     errorMessage: String
+    "The sum of its lines less discounts; below zero for a credit."
+    total: Money!
+    "What was left to pay of it after the credit of earlier invoices."
+    amountDue: Money!
+    "The currency, a code of ISO 4217 in small letters."
+    currency: String!
+    "Why it was made."
+    billingReason: SubscriptionInvoiceBillingReason!
+    "What it charges and credits, as the preview answered it."
+    lineItems: [PreviewInvoiceLineItem!]!
+  }
+
+  "Why an invoice was made."
+  enum SubscriptionInvoiceBillingReason {
+    "A subscription began to be charged for."
+    SUBSCRIPTION_CREATION
+    "A subscription changed."
+    SUBSCRIPTION_UPDATE
+    "A billing period began."
+    BILLING_CYCLE
   }
 
   "Where an invoice stands."
@@ -301,11 +333,11 @@ export const subscriptionTypeDefs = /* GraphQL */ `
   type ProvisionSubscriptionResult {
     "The subscription's UUID."
     id: ID!
-    "SUCCESS: nothing is to be paid before, since no payment provider is integrated."
+    "Whether it has to be paid first."
     status: ProvisionSubscriptionStatus!
     "The subscription."
     subscription: CustomerSubscription
-    "Where the customer has to pay first; null, since no payment provider is integrated."
+    "Where the customer has to pay first; null where nothing is to be paid, or the provider has no such place."
     checkoutUrl: String
     "Whether it starts later."
     isScheduled: Boolean!
@@ -315,7 +347,7 @@ export const subscriptionTypeDefs = /* GraphQL */ `
   enum ProvisionSubscriptionStatus {
     "The subscription is there."
     SUCCESS
-    "It has to be paid first."
+    "It waits for its payment, and gives no access before."
     PAYMENT_REQUIRED
   }
 
