@@ -25,6 +25,23 @@ describe('a payload of measurements', () => {
     );
   });
 
+  it('carries orders about reservations, and is refused when one is of another kind', () => {
+    const [fact] = fc.sample(anyMeasurement, { numRuns: 1, seed: 8 });
+    if (fact === undefined) throw new Error('no sample');
+    const orders = [
+      { kind: 'reserve', ttlMs: 1_000, key: 'k' },
+      { kind: 'commit', reservationId: 'r' },
+      { kind: 'release', reservationId: 'r' },
+    ] as const;
+    const facts = orders.map((reservation) => ({ ...fact, reservation }));
+    expect(decodeUsagePayload(encodeUsagePayload(facts))).toEqual(facts);
+    const wrong = [null, 'commit', {}, { kind: 'commit' }, { kind: 'reserve', ttlMs: 0.5, key: 'k' }];
+    for (const reservation of wrong) {
+      const payload = Buffer.from(JSON.stringify([{ ...fact, value: '1', reservation }]));
+      expect(() => decodeUsagePayload(payload)).toThrow(CorruptUsagePayloadError);
+    }
+  });
+
   it('is refused when anything in it is missing or of another kind', () => {
     const [fact] = fc.sample(anyMeasurement, { numRuns: 1, seed: 7 });
     if (fact === undefined) throw new Error('no sample');
