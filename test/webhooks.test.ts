@@ -60,6 +60,67 @@ it('passes billing information on through a kill -9 of everything, and keeps not
   expect(holders(tollgate)).toEqual([]);
 });
 
+it('tells of each threshold once, through a kill -9 of everything', async () => {
+  const events = await startReceiver();
+  const tollgate = await Installation.create({ WEBHOOK_URL: events.url });
+  onTestFinished(() => tollgate.remove());
+  await tollgate.start();
+  await sell(tollgate, {
+    featureId: 'seats',
+    usageLimit: 100,
+    resetPeriod: 'MONTH',
+    usageThresholds: [80, 100],
+  });
+  const told = (): readonly unknown[] =>
+    events.received
+      .filter(({ json }) => json['type'] === 'entitlement.usage_exceeded')
+      .map(({ json }) => [json['threshold'], json['currentUsage'], json['usageLimit']]);
+  await use(tollgate, 85);
+  await eventually(() => told().length > 0, 'the first threshold to be told');
+  await tollgate.killAll();
+  await tollgate.start();
+  await use(tollgate, 5);
+  await use(tollgate, 30);
+  await eventually(() => told().length > 1, 'the second threshold to be told');
+  await use(tollgate, 1);
+  await tollgate.stop();
+  expect(told()).toEqual([
+    [80, '85', '100'],
+    [100, '120', '100'],
+  ]);
+});
+
+/** A plan that grants this, and a customer who is on it. */
+async function sell(tollgate: Installation, entitlement: Record<string, unknown>): Promise<void> {
+  const plan = { refId: 'pro', displayName: 'Pro', productId: 'app' };
+  const feature = { refId: 'seats', displayName: 'Seats', featureType: 'NUMBER', meterType: 'FLUCTUATING' };
+  const subscription = { customerId: 'acme', planId: 'pro' };
+  const steps: readonly [mutation: string, type: string, input: Record<string, unknown>][] = [
+    ['createProduct', 'CreateProductInput', { refId: 'app', displayName: 'App' }],
+    ['createFeature', 'CreateFeatureInput', feature],
+    ['createPlan', 'CreatePlanInput', plan],
+    [
+      'setPackageEntitlements',
+      'SetPackageEntitlementsInput',
+      { packageId: 'pro', entitlements: [entitlement] },
+    ],
+    ['setPackagePricing', 'PackagePricingInput', { packageId: 'pro', pricingType: 'FREE' }],
+    ['publishPackage', 'PublishPackageInput', { packageId: 'pro' }],
+    ['provisionCustomer', 'ProvisionCustomerInput', { customerId: 'acme' }],
+    ['provisionSubscription', 'ProvisionSubscriptionInput', subscription],
+  ];
+  for (const [mutation, type, input] of steps) {
+    await tollgate.data(`mutation ($input: ${type}!) { ${mutation}(input: $input) { __typename } }`, {
+      input,
+    });
+  }
+}
+
+async function use(tollgate: Installation, value: number): Promise<void> {
+  const report = 'mutation ($input: ReportUsageInput!) { reportUsage(input: $input) { id } }';
+  await tollgate.data(report, { input: { customerId: 'acme', featureId: 'seats', value } });
+}
+
 /** The files that hold one of the secrets, and `output` where the logs do. */
 function holders({ folder, output }: Installation): readonly string[] {
   const forms = secrets.flatMap((text) => [
