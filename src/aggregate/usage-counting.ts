@@ -87,7 +87,8 @@ export class UsageCounting {
       }
       await nextTurn();
     }
-    return [...parts.changes(), ...reportedChanges(calculated, counted.featuresById, counting)];
+    const changes = [...parts.changes(), ...reportedChanges(calculated, counted.featuresById, counting)];
+    return changes.length > this.#partsMax ? undefined : changes;
   }
 
   #addRows(
