@@ -80,6 +80,10 @@ export class RedisTouchedCustomers implements TouchedCustomers {
     return Number((await this.#redis.get(this.#keys[1])) ?? 0);
   }
 
+  async waiting(): Promise<number> {
+    return this.#redis.zcard(this.#keys[0]);
+  }
+
   async settle(looked: readonly TouchedCustomer[]): Promise<void> {
     if (looked.length === 0) return;
     const args = looked.flatMap(({ customerId, mark }) => [customerId, mark]);

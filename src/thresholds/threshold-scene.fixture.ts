@@ -51,7 +51,7 @@ export class ThresholdScene {
   readonly customer = `customer-${randomUUID()}`;
   readonly clock = new ManualClock(at('2026-05-15'));
   readonly world: WorkerWorld;
-  readonly touched: TouchedCustomers;
+  readonly touched: RedisTouchedCustomers;
   readonly #setup: SceneSetup;
   readonly #records: RedisRecordStore;
   readonly #outbox: RedisOutbox;

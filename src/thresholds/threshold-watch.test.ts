@@ -1,8 +1,10 @@
 /** From reported usage to the webhook: real Redis and ClickHouse, a worker that counts, and whoever looks at it. */
 import { randomUUID } from 'node:crypto';
+import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CheckpointName } from '../aggregate/checkpoint.ts';
 import { createTestDatabase, type TestDatabase } from '../store/clickhouse-database.fixture.ts';
+import { watchThresholds } from './threshold-metrics.ts';
 import { monthlyOf, type Payload, ThresholdScene } from './threshold-scene.fixture.ts';
 
 let database: TestDatabase;
@@ -213,6 +215,9 @@ describe('whoever looks', () => {
     await scene.touched.touch(others);
     await scene.report('85');
     expect(await scene.waiting()).toEqual([others[0], '']);
+    const registry = new Registry();
+    watchThresholds(registry, scene.touched);
+    expect(await registry.metrics()).toContain('tollgate_threshold_looks_waiting 2');
     await scene.look();
     expect(tellings(await scene.told())).toEqual([[80, '85']]);
     expect(await scene.waiting()).toEqual([]);
