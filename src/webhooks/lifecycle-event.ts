@@ -6,6 +6,7 @@ export type LifecycleType =
   | 'customer.created'
   | 'customer.updated'
   | 'customer.deleted'
+  | 'customer.payment_failed'
   | 'subscription.created'
   | 'subscription.updated'
   | 'subscription.canceled'

@@ -70,6 +70,21 @@ describe('the events of a commit', () => {
     });
   });
 
+  it('tell the customer who pays of a payment that failed, once for a reason', () => {
+    const asked = { payerId: 'holding', subscriptionId: 'sub-1', errorMessage: null };
+    const declined = { ...asked, errorMessage: 'declined' };
+    const about = [
+      { kind: 'invoice', key: 'key' },
+      { kind: 'customer', key: 'holding' },
+      { kind: 'subscription', key: 'sub-1' },
+    ];
+    const [event, ...others] = lifecycleEvents(entryOf(writeOf('invoice', asked, declined)));
+    expect(event).toMatchObject({ type: 'customer.payment_failed', about });
+    expect(others).toEqual([]);
+    expect(typesOf(writeOf('invoice', undefined, asked))).toEqual([]);
+    expect(typesOf(writeOf('invoice', declined, { ...declined, attempts: 2 }))).toEqual([]);
+  });
+
   it('say nothing of our own bookkeeping, of an archived customer who changes, or of what is written as it was', () => {
     const gone = customerWith({ archivedAt: at });
     const same = subscriptionWith('ACTIVE');

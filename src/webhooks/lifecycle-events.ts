@@ -8,6 +8,7 @@ import type { PromotionalEntitlement } from '../customers/promotional-entitlemen
 import type { ChangeEntry, ChangeWrite } from '../records/change-log.ts';
 import type { RecordKind } from '../records/record-kinds.ts';
 import type { RecordRef } from '../records/record-store.ts';
+import type { CollectedInvoice } from '../subscriptions/collected-invoice.ts';
 import { accessStatuses, hasEnded, type Subscription } from '../subscriptions/subscription.ts';
 import type { ThresholdRecord } from '../thresholds/threshold-record.ts';
 import type { CatalogEntity, ExceededUsage, LifecycleEvent, LifecycleType } from './lifecycle-event.ts';
@@ -65,6 +66,7 @@ const findings: Readonly<Partial<Record<RecordKind, (write: ChangeWrite) => read
   customer: customerFindings,
   subscription: subscriptionFindings,
   'promotional-entitlement': promotionalFindings,
+  invoice: invoiceFindings,
   'usage-threshold': thresholdFindings,
 };
 
@@ -146,6 +148,19 @@ function whatIsGranted(subscription: Subscription | undefined): unknown {
   if (subscription === undefined || !accessStatuses.has(subscription.status)) return undefined;
   const { planId, planVersion, addons, units, resourceId, usageAnchor, budget } = subscription;
   return { planId, planVersion, addons, units, resourceId, usageAnchor, budget };
+}
+
+/** Of the customer who has to pay. Trying again and failing for the same reason is no news. */
+function invoiceFindings(write: ChangeWrite): readonly Finding[] {
+  const [before, after] = bodies<CollectedInvoice>(write);
+  const reason = after?.errorMessage ?? null;
+  if (after === undefined || reason === null || reason === before?.errorMessage) return [];
+  const about: readonly RecordRef[] = [
+    refOf(write),
+    { kind: 'customer', key: after.payerId },
+    { kind: 'subscription', key: after.subscriptionId },
+  ];
+  return [{ type: 'customer.payment_failed', about }];
 }
 
 function promotionalFindings(write: ChangeWrite): readonly Finding[] {

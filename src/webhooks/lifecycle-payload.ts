@@ -7,6 +7,7 @@ import type { Customer } from '../customers/customer.ts';
 import type { PromotionalEntitlement } from '../customers/promotional-entitlement.ts';
 import type { RecordKind } from '../records/record-kinds.ts';
 import type { StoredRecord } from '../records/record-store.ts';
+import type { CollectedInvoice } from '../subscriptions/collected-invoice.ts';
 import { cancellationDate, effectiveEndDate } from '../subscriptions/subscription-dates.ts';
 import type { Subscription } from '../subscriptions/subscription.ts';
 import type { ExceededUsage, LifecycleEvent } from './lifecycle-event.ts';
@@ -41,6 +42,7 @@ const shownBy: Readonly<Partial<Record<RecordKind, (body: unknown, featureId: st
   feature: (body) => ({ feature: shownFeature(body as Feature) }),
   package: (body) => shownPackage(body as Package),
   coupon: (body) => ({ coupon: shownCoupon(body as Coupon) }),
+  invoice: (body) => ({ invoice: shownInvoice(body as CollectedInvoice) }),
   'promotional-entitlement': (body, featureId) => {
     const { entitlements } = body as { readonly entitlements: readonly PromotionalEntitlement[] };
     const found = entitlements.find((item) => item.featureId === featureId);
@@ -106,6 +108,11 @@ function shownPackage(item: Package): Fields {
 function shownCoupon(coupon: Coupon): Fields {
   const { id, refId, name, description, type, percentOff, amountsOff, durationInMonths, status } = coupon;
   return { id, refId, name, description, type, percentOff, amountsOff, durationInMonths, status };
+}
+
+function shownInvoice(invoice: CollectedInvoice): Fields {
+  const { id, billingId, status, billingReason, total, amountDue, currency, errorMessage } = invoice;
+  return { id, billingId, status, billingReason, total, amountDue, currency, errorMessage };
 }
 
 function shownPromotion(item: PromotionalEntitlement): Fields {
