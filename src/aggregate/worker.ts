@@ -7,7 +7,7 @@ import type { FeatureCatalog } from '../catalog/feature.ts';
 import type { Clock } from '../clock.ts';
 import type { CustomerDirectory } from '../customers/customer.ts';
 import type { EntitlementSource } from '../entitlements/entitlement.ts';
-import { type Consumer, FencedError, type Ledger } from '../queue/ledger.ts';
+import { type Consumer, type Delivery, FencedError, type Ledger } from '../queue/ledger.ts';
 import type { Logger } from '../telemetry.ts';
 import { type Checkpoint, passThrough } from './checkpoint.ts';
 import { DeliveryQueue, defaultFlushLimits, type FlushLimits } from './delivery-queue.ts';
@@ -187,7 +187,17 @@ export class AggregateWorker {
       const deliveries = await this.#queue.take();
       lost.throwIfAborted();
       if (deliveries === undefined) return;
-      this.#queue.settle(await this.#turns.run(() => flusher.flush(deliveries)));
+      this.#queue.settle(await this.#turns.run(() => this.#flush(flusher, deliveries)));
+    }
+  }
+
+  /** Whatever waits for its turn behind a flush that failed comes too late: the next owner has to finish that first. */
+  async #flush(flusher: Flusher, deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
+    try {
+      return await flusher.flush(deliveries);
+    } catch (error) {
+      this.#flusher = undefined;
+      throw error;
     }
   }
 

@@ -312,6 +312,31 @@ describe('after a crash', () => {
     expect(await usage(seats)).toBe('2');
   });
 
+  it('of a flush nothing is changed before the next owner has finished it', async () => {
+    const { world, worker, customerId } = await openWorld(0);
+    await worker.stop();
+    const changes: Promise<void>[] = [];
+    let ran = false;
+    const dying: AggregateWorker = await world.startedWorker({
+      checkpoint: (name) => {
+        if (name !== 'afterMeasurements') return;
+        const change = (): Promise<void> => {
+          ran = true;
+          return Promise.resolve();
+        };
+        changes.push(dying.betweenFlushes([customerId], change));
+        throw new Error('an accident');
+      },
+    });
+    const told = world.report([aMeasurement(customerId, '5')]);
+    expect(await dying.ended()).toMatchObject({ reason: 'failed' });
+    await expect(Promise.all(changes)).rejects.toThrow('does not own');
+    expect(changes).toHaveLength(1);
+    expect(ran).toBe(false);
+    await world.startedWorker();
+    expect(await told).toMatchObject([{ currentUsage: '5' }]);
+  });
+
   it('a worker that is gone applies nothing; the next one does', async () => {
     const world = await openWorld(0);
     await pending(world);
