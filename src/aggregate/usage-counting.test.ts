@@ -4,6 +4,7 @@ import { expect, inject, onTestFinished, test } from 'vitest';
 import { subjectNameOf } from '../catalog/usage-subject.ts';
 import { closeRedis, openRedis, redisReady } from '../queue/redis-connection.ts';
 import { queueUnderTest } from '../queue/redis-queue.fixture.ts';
+import type { CounterPlace } from '../usage/live-counters.ts';
 import { RedisCounterStore } from '../usage/redis-counter-store.ts';
 import { allTime } from './calculated-usage.ts';
 import { passThrough } from './checkpoint.ts';
@@ -24,20 +25,20 @@ async function counterBeside(partsMax: number) {
   const redis = openRedis(inject('redisUrl'), 'edge');
   onTestFinished(() => closeRedis(redis));
   await redisReady(redis, 5_000);
-  const store = new RedisCounterStore(redis, queue.keys);
+  const counters = new RedisCounterStore(redis, queue.keys);
   const { key: subjectKey, text: subjectText } = subjectNameOf(seats);
   const customerId = `customer-${randomUUID()}`;
   const place = { customerId, subjectKey, resourceId: '' };
-  const [reserved] = await store.reserve([{ ...place, subjectText, start: '*', end: '*' }], 0);
+  const [reserved] = await counters.reserve([{ ...place, subjectText, start: '*', end: '*' }], 0);
   const token = reserved !== undefined && 'token' in reserved.outcome ? reserved.outcome.token : '';
-  await store.fill(place, token, '5:1');
+  await fill(counters, place, token, '5:1');
   const counting = new UsageCounting(ledger.counters, passThrough, partsMax);
   return {
     count: (resourceIds: readonly string[]) => {
       const rows = resourceIds.map((resourceId) => row(customerId, resourceId));
       return counting.count(emptyPlan, { rows, usages: [usage(customerId)] });
     },
-    counter: async () => (await store.read([place], 0))[0],
+    counter: async () => (await counters.read([place], 0))[0],
   };
 }
 
@@ -52,6 +53,15 @@ test('beyond the bound the counters are dropped', async () => {
   await count(['r1', 'r2', 'r3']);
   expect(await counter()).toBe('');
 });
+
+function fill(
+  counters: RedisCounterStore,
+  place: CounterPlace,
+  token: string,
+  base: string,
+): Promise<unknown> {
+  return counters.fill(place, token, base);
+}
 
 const nothing = Buffer.alloc(0);
 const emptyPlan = {

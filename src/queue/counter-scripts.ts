@@ -173,8 +173,8 @@ export const reserveWidth = 6;
  * nothing is made). ARGV: prefix, now, token, the generation and revision of subjects that are new here, the bounds
  * of customers, subjects, and counters of a customer; then for each customer, subject key, its text, resource,
  * start, end. Answers for each `reserved`; `busy` when it cannot be made now, and the token after it of whoever is
- * filling it; or the counter that somebody else has made. Its token is the token, a dash and its number, from 1. At the bound of customers, counters
- * of the customer that was asked for longest ago go.
+ * filling it; or the counter that somebody else has made. Its token is the token, a dash and its number, from 1. At
+ * the bound of customers, counters of the customer that was asked for longest ago go.
  */
 export const reserveScript: RedisScript = {
   name: 'tollgateReserveCounters',
