@@ -162,7 +162,14 @@ function factOf(step: Step, customerId: string): MeasurementFact {
   const id = reservationIdOf({ ...named, key: step.key });
   // The worker goes by the id alone.
   const times = { ttlMs: 0, expiresAt: 0, endedAt: null };
-  const about: Reservation = { id, ...named, ...times, amount: amount('1'), state: 'ACTIVE', committed: null };
+  const about: Reservation = {
+    id,
+    ...named,
+    ...times,
+    amount: amount('1'),
+    state: 'ACTIVE',
+    committed: null,
+  };
   if (step.do === 'release') return releaseFact(about, now);
   return commitFact(about, { reservationId: id, amount: amount(String(step.amount)), dimensions: [] }, now);
 }

@@ -9,6 +9,7 @@ import { LiveChecks } from '../entitlements/live-checks.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
 import { entitlementRoutes } from '../ingest/entitlement-routes.ts';
 import { createIngestServer } from '../ingest/ingest-server.ts';
+import { reservationRoutes } from '../ingest/reservation-routes.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
 import { makeRegistry } from '../telemetry.ts';
 import { watchCounters } from '../usage/counter-metrics.ts';
@@ -30,16 +31,21 @@ export async function startIngest(engines: Engines): Promise<RunningRole> {
     features: new RecordFeatureCatalog(records),
     clock: systemClock,
   });
+  const reservations = new RedisReservations(edge, engines.keys, systemClock);
   const checks = new LiveChecks({
     entitlements,
     usage: makeLiveUsage(engines, edge),
-    reservations: new RedisReservations(edge, engines.keys, systemClock),
+    reservations,
     clock: systemClock,
   });
+  const intake = makeIntake(engines, edge, registry);
   const server = createIngestServer({
-    intake: makeIntake(engines, edge, registry),
+    intake,
     keys,
-    moreRoutes: entitlementRoutes({ checks, keys, log }),
+    moreRoutes: [
+      ...entitlementRoutes({ checks, keys, log }),
+      ...reservationRoutes({ intake, reservations, keys, clock: systemClock }),
+    ],
     clock: systemClock,
     registry,
     log,
