@@ -33,7 +33,20 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   store: ['aggregate', 'catalog', 'metering', 'records'],
   ingest: ['entitlements', 'http', 'metering'],
   aggregate: ['catalog', 'customers', 'entitlements', 'metering', 'queue', 'usage'],
-  api: ['catalog', 'corrections', 'customers', 'entitlements', 'http', 'metering', 'payments', 'queue', 'records', 'subscriptions', 'usage', 'webhooks'],
+  api: [
+    'catalog',
+    'corrections',
+    'customers',
+    'entitlements',
+    'http',
+    'metering',
+    'payments',
+    'queue',
+    'records',
+    'subscriptions',
+    'usage',
+    'webhooks',
+  ],
   embedded: [],
   // The composition root.
   app: [

@@ -2,7 +2,14 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { type BoundedKind, kindRule, type RecordKind } from './record-kinds.ts';
-import { allScript, byIdScript, commitScript, marksScript, pageScript, readScript } from './record-scripts.ts';
+import {
+  allScript,
+  byIdScript,
+  commitScript,
+  marksScript,
+  pageScript,
+  readScript,
+} from './record-scripts.ts';
 import {
   type Audit,
   type CommitOutcome,
