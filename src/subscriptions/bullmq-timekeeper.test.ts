@@ -59,6 +59,22 @@ describe('the timekeeper', () => {
     await keeper.stop();
   });
 
+  it('asks about invoices until fewer are due than it asks about at once', async () => {
+    const answers = [10, 10, 3];
+    let asked = 0;
+    const collectDue = (invoicesMax: number): Promise<number> => {
+      asked += 1;
+      return Promise.resolve(Math.min(answers.shift() ?? 0, invoicesMax));
+    };
+    const time = { settleDue: none, rollOut: () => Promise.resolve(false), collectDue };
+    const namespace = `{time-${randomUUID()}}`;
+    const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, intervalMs: 60_000 });
+    await keeper.start();
+    await vi.waitFor(() => expect(asked).toBe(3), { timeout: 10_000 });
+    await keeper.stop();
+    expect(asked).toBe(3);
+  });
+
   it('may be stopped before it starts, and twice', async () => {
     const time = { settleDue: none, rollOut: () => Promise.resolve(false), collectDue: none };
     const namespace = `{time-${randomUUID()}}`;

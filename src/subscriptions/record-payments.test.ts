@@ -113,6 +113,17 @@ describe('an invoice', () => {
     expect(new Set(provider.asked.map(({ id }) => id)).size).toBe(made.length);
   });
 
+  it('is made for each period also where that is more than one commit takes', async () => {
+    await register.provision(newSubscription('acme', 'basic', monthly), audit);
+    clock.advance(300 * 31 * dayMs);
+    await register.settleDue(10);
+    const made = (await invoiceChanges()).filter(({ before }) => before === undefined);
+    const starts = made.map(({ after }) => after.lineItems[0]?.periodStart);
+    expect(starts.slice(1)).toEqual(made.slice(0, -1).map(({ after }) => after.lineItems[0]?.periodEnd));
+    expect(made.at(-1)?.after.lineItems[0]?.periodEnd).toBeGreaterThan(clock.now());
+    expect(made.length).toBeGreaterThan(300);
+  });
+
   it('of an archived customer is collected all the same', async () => {
     await register.provision(newSubscription('later', 'basic', monthly), audit);
     await payBy('later', 'test:succeeds', clock.now());
