@@ -116,9 +116,9 @@ async function sell(tollgate: Installation, entitlement: Record<string, unknown>
   }
 }
 
-async function use(tollgate: Installation, value: number): Promise<void> {
+async function use(tollgate: Installation, amount: number): Promise<void> {
   const report = 'mutation ($input: ReportUsageInput!) { reportUsage(input: $input) { id } }';
-  await tollgate.data(report, { input: { customerId: 'acme', featureId: 'seats', value } });
+  await tollgate.data(report, { input: { customerId: 'acme', featureId: 'seats', amount } });
 }
 
 /** The files that hold one of the secrets, and `output` where the logs do. */
