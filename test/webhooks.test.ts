@@ -118,7 +118,7 @@ async function sell(tollgate: Installation, entitlement: Record<string, unknown>
 
 async function use(tollgate: Installation, amount: number): Promise<void> {
   const report = 'mutation ($input: ReportUsageInput!) { reportUsage(input: $input) { id } }';
-  await tollgate.data(report, { input: { customerId: 'acme', featureId: 'seats', amount } });
+  await tollgate.data(report, { input: { customerId: 'acme', featureId: 'seats', value: amount } });
 }
 
 /** The files that hold one of the secrets, and `output` where the logs do. */
