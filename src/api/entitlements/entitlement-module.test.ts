@@ -41,8 +41,8 @@ describe('entitlement', () => {
       requestedValues: null,
       resetPeriod: 'MONTH',
       resetPeriodConfiguration: { accordingTo: 'StartOfTheMonth' },
-      // It counts from the subscription on, which began within the month.
-      usagePeriodStart: iso(startOfTests),
+      // The whole month counts, though the subscription began within it.
+      usagePeriodStart: '2026-05-01T00:00:00.000Z',
       usagePeriodEnd: '2026-06-01T00:00:00.000Z',
       usagePeriodAnchor: '2026-05-01T00:00:00.000Z',
       entitlementUpdatedAt: iso(startOfTests),
@@ -52,7 +52,7 @@ describe('entitlement', () => {
     expect(api.liveUsage.asked.at(-1)).toMatchObject({
       customerId: 'acme',
       resourceId: null,
-      period: { start: startOfTests, end: Date.UTC(2026, 5, 1) },
+      period: { start: Date.UTC(2026, 4, 1), end: Date.UTC(2026, 5, 1) },
     });
   });
 
