@@ -78,6 +78,7 @@ export function subscribed(planId: string, more: Partial<Subscription> = {}): Su
     payingCustomerId: null,
     coupon: null,
     latestInvoiceId: null,
+    charged: null,
     minimumSpend: null,
     budget: null,
     addons: [],

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { AppliedCoupon } from '../catalog/coupon.ts';
 import { InvoicedAccount } from './accounts.fixture.ts';
 import { paymentCollection } from './collected-invoice.ts';
 import { at, dayMs, fee, iso, makePlan, makeProduct, paid, trialOf } from './life-cycle.fixture.ts';
@@ -184,5 +185,38 @@ describe('what is subscribed to already', () => {
       billingReason: 'SUBSCRIPTION_CREATION',
       status: 'OPEN',
     });
+  });
+
+  const half: AppliedCoupon = {
+    couponId: 'half',
+    percentOff: '50',
+    amountsOff: null,
+    startsAt: at('2026-04-01'),
+    endsAt: null,
+  };
+
+  it('is credited as it was charged last, though a coupon came within the period', () => {
+    const account = open();
+    account.buy('seats', { unitQuantity: 1 });
+    account.answer('seats', 'PAID');
+    account.until(at('2026-04-16'));
+    account.coupon = { ...half, startsAt: account.now };
+    const totals = [2, 1, 2, 1].map((unitQuantity) => {
+      account.decide(account.tryUpdate('seats', { unitQuantity }), 'seats');
+      return account.invoiceOf('seats').total;
+    });
+    expect(totals).toEqual(['0', '-7.5', '7.5', '-7.5']);
+  });
+
+  it('is credited what was paid and to whom, though coupon and payer are others since', () => {
+    const account = open();
+    account.coupon = half;
+    account.buy('basic');
+    account.answer('basic', 'PAID');
+    account.until(at('2026-04-16'));
+    account.coupon = null;
+    account.decide(account.tryUpdate('basic', { payingCustomerId: 'parent' }), 'basic');
+    account.decide(account.tryCancel('basic', { time: 'IMMEDIATE', prorate: true }), 'basic');
+    expect(account.accounts.credits).toEqual([{ payerId: 'acme', currency: 'usd', amount: '7.5' }]);
   });
 });

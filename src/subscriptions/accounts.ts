@@ -5,6 +5,7 @@
 import type { AppliedCoupon } from '../catalog/coupon.ts';
 import type { PaymentResult } from '../payments/payment-provider.ts';
 import { advance, cancelled, nextDueAt } from './advance.ts';
+import { chargedAs } from './bill-change.ts';
 import { type BillingDraft, draftsOf, isCharged } from './billing-draft.ts';
 import { periodAt } from './billing-period.ts';
 import {
@@ -225,7 +226,7 @@ function entryOf(
 function withInvoice(
   accounts: Accounts,
   { subscriptionId, reason, content, others, isLatest }: InvoiceEntry,
-  { newId }: BillingContext,
+  { newId, payerCoupons }: BillingContext,
   { at, askAt }: Step,
 ): { readonly accounts: Accounts; readonly invoice: CollectedInvoice } {
   const { portfolio } = accounts;
@@ -252,8 +253,15 @@ function withInvoice(
     askAt: isOpen ? askAt : null,
     others,
   };
-  const shown = isLatest ? replaceIn(portfolio, { ...subscription, latestInvoiceId: invoice.id }) : portfolio;
-  const next = { portfolio: shown, invoices: [...accounts.invoices, invoice], credits };
+  const charged = hasEnded(subscription)
+    ? subscription.charged
+    : chargedAs(subscription, { payerCoupons, at });
+  const shown = { ...subscription, latestInvoiceId: invoice.id, charged };
+  const next = {
+    portfolio: isLatest ? replaceIn(portfolio, shown) : portfolio,
+    invoices: [...accounts.invoices, invoice],
+    credits,
+  };
   return { accounts: next, invoice };
 }
 

@@ -85,6 +85,7 @@ export function withSuccessor(portfolio: Portfolio, ended: Subscription, offers:
     minimumSpend: null,
     budget: null,
     latestInvoiceId: null,
+    charged: null,
     trial: null,
     cancellation: null,
     endedAt: null,

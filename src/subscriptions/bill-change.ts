@@ -17,7 +17,7 @@ import {
   payerOf,
 } from './invoice.ts';
 import { chargesInAdvance } from './subscription-price.ts';
-import { hasEnded, type Offers, type Portfolio, type Subscription } from './subscription.ts';
+import { type ChargedAs, hasEnded, type Offers, type Portfolio, type Subscription } from './subscription.ts';
 
 export interface ChangeToBill {
   readonly before: Portfolio;
@@ -71,6 +71,15 @@ export function billChange(change: ChangeToBill, empty: InvoiceAddress): BilledC
   };
 }
 
+/** How it is charged at that instant. */
+export function chargedAs(
+  subscription: Subscription,
+  { payerCoupons, at }: Pick<ChangeToBill, 'payerCoupons' | 'at'>,
+): ChargedAs {
+  const payerId = payerOf(subscription);
+  return { payerId, coupon: couponAt(subscription, payerCoupons.get(payerId) ?? null, at) };
+}
+
 /**
  * The instant from which a subscription is charged for; null for one that has no periods yet. A trial costs
  * nothing, and one that is back-dated costs nothing before the first period that begins when it is there (facts,
@@ -117,10 +126,11 @@ function creditsOf({ before, after }: Pair, change: ChangeToBill): readonly Invo
   if (before === undefined || before.status === 'PAYMENT_PENDING' || !isCredited(after)) return [];
   const period = chargedPeriod(before, cause === 'time' ? at - 1 : at);
   if (period === null || at >= period.end) return [];
-  // What was charged within the period counts as discounted as its first invoice was.
+  // Where nothing is invoiced, what was charged within the period counts as discounted as its first invoice would be.
   const invoicedAt = Math.max(period.start, chargedFrom(before) ?? period.start);
-  const coupon = couponAt(before, payerCoupons.get(payerOf(before)) ?? null, invoicedAt);
-  return partsOf(before, offers, { kind: 'credit', period, from: at, coupon });
+  const { payerId, coupon } = before.charged ?? chargedAs(before, { payerCoupons, at: invoicedAt });
+  const paid = { ...before, payingCustomerId: payerId };
+  return partsOf(paid, offers, { kind: 'credit', period, from: at, coupon });
 }
 
 /** What gives way to another, or changes, is credited; what is cancelled is where the cancellation says so. */
@@ -131,10 +141,11 @@ function isCredited(after: Subscription): boolean {
   return gaveWay || cancellation?.prorate === true;
 }
 
-function chargesOf({ after }: Pair, { offers, payerCoupons, at }: ChangeToBill): readonly InvoicePart[] {
+function chargesOf({ after }: Pair, change: ChangeToBill): readonly InvoicePart[] {
+  const { offers, at } = change;
   const period = chargedPeriod(after, at);
   if (period === null) return [];
-  const coupon = couponAt(after, payerCoupons.get(payerOf(after)) ?? null, at);
+  const { coupon } = chargedAs(after, change);
   return partsOf(after, offers, { kind: 'charge', period, from: at, coupon });
 }
 

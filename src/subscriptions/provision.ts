@@ -156,6 +156,7 @@ function draftOf(
     minimumSpend: null,
     budget: null,
     latestInvoiceId: null,
+    charged: null,
   };
 }
 

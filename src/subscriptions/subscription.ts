@@ -67,8 +67,16 @@ export interface Subscription extends Selection {
   readonly budget: Budget | null;
   /** The invoice made last for it; null while there is none, as where no payments are collected. */
   readonly latestInvoiceId: string | null;
+  /** How it was invoiced last; null until then. What is credited of that goes back the same way. */
+  readonly charged: ChargedAs | null;
   readonly additionalMetaData: Readonly<Record<string, unknown>> | null;
   readonly createdAt: number;
+}
+
+export interface ChargedAs {
+  /** The refId of the customer who paid. */
+  readonly payerId: string;
+  readonly coupon: AppliedCoupon | null;
 }
 
 /** What is bought of the plan. */

@@ -276,6 +276,7 @@ function subscriptionWith(status: SubscriptionStatus, fields: Partial<Subscripti
     minimumSpend: null,
     budget: null,
     latestInvoiceId: null,
+    charged: null,
     billingCountryCode: null,
   };
   const dates = { startDate: at, billingAnchor: at, usageAnchor: at, usageResetAt: null, createdAt: at };
