@@ -100,6 +100,21 @@ describe('a new subscription that costs something', () => {
     expect(account.invoiceOf('seats').status).toBe('CANCELED');
   });
 
+  it('is given up when what it would have replaced goes to another resource', () => {
+    const flat = makePlan('flat', 'sites', paid(fee('30')));
+    const account = new InvoicedAccount(at('2026-04-01'), [makeProduct('sites', {}, true)], [flat]);
+    account.buy('flat', { resourceId: 'r1' });
+    account.answer('flat', 'PAID');
+    account.until(at('2026-04-16'));
+    account.buy('flat', { refId: 'next', resourceId: 'r1', billingCycleAnchor: 'NOW' });
+    expect(account.invoiceOf('next')).toMatchObject({ total: '15', status: 'OPEN' });
+    account.decide(account.tryTransfer('flat', 'r2'), 'flat');
+    expect(account.statusOf('flat')).toBe('ACTIVE');
+    // What goes on is not credited.
+    expect(account.statusOf('next')).toBe('CANCELED');
+    expect(account.invoiceOf('next').status).toBe('CANCELED');
+  });
+
   it('waits for nothing where there is nothing to pay now: trials, and later starts', () => {
     const account = open();
     expect(account.buy('trial').status).toBe('IN_TRIAL');

@@ -41,8 +41,9 @@ export function confirmPayment(
 }
 
 /**
- * Those that wait in vain: their invoice sets off what they would replace, and that has ended or was invoiced anew
- * meanwhile. As with what is scheduled, the newer change takes their place (facts, section 4.6).
+ * Those that wait in vain: their invoice sets off what they would replace, and that has ended, went to another
+ * resource or was invoiced anew meanwhile. As with what is scheduled, the newer change takes their place (facts,
+ * section 4.6).
  */
 export function waitingInVain(
   before: Portfolio,
@@ -50,14 +51,15 @@ export function waitingInVain(
   invoiced: readonly Subscription[],
   offers: Offers,
 ): readonly Subscription[] {
-  const ended = before.subscriptions.filter((item) => {
+  const gone = before.subscriptions.filter((item) => {
     const then = findIn(after, item);
-    return item.status === 'ACTIVE' && then !== undefined && hasEnded(then);
+    if (item.status !== 'ACTIVE' || then === undefined) return false;
+    return hasEnded(then) || !isSameSlot(then, item, offers);
   });
   return after.subscriptions.filter(
     (item) =>
       item.status === 'PAYMENT_PENDING' &&
-      [...ended, ...invoiced].some((other) => other.refId !== item.refId && isSameSlot(other, item, offers)),
+      [...gone, ...invoiced].some((other) => other.refId !== item.refId && isSameSlot(other, item, offers)),
   );
 }
 
