@@ -128,17 +128,10 @@ export function withPayment(
   now: number,
 ): Accounts {
   const invoice = accounts.invoices.find((item) => item.id === id);
-  const isPaid = result?.status === 'PAID';
-  if (invoice === undefined || invoice.status === 'PAID') return accounts;
-  if (invoice.status === 'CANCELED') {
-    if (!isPaid) return accounts;
-    // It was paid while it was given up: the money is the customer's.
-    const credits = creditedWith(accounts.credits, { ...invoice, amount: invoice.amountDue });
-    return withChanged({ ...accounts, credits }, { ...paid(invoice, now), billingId: result.billingId });
-  }
-  const next = withChanged(accounts, answered(invoice, result, now));
+  const next = withAnswer(accounts, id, result, now);
+  if (invoice?.status !== 'OPEN' || result?.status !== 'PAID') return next;
   const waiting = next.portfolio.subscriptions.find(({ latestInvoiceId }) => latestInvoiceId === id);
-  if (!isPaid || waiting?.status !== 'PAYMENT_PENDING') return next;
+  if (waiting?.status !== 'PAYMENT_PENDING') return next;
   const { offers } = context;
   const started = { ...next, portfolio: confirmPayment(next.portfolio, offers, waiting, now) };
   const step: Step = { at: now, cause: 'request', askAt: now };
@@ -147,6 +140,22 @@ export function withPayment(
     const entry = { subscriptionId, reason: billingReason, content, others: [] };
     return withInvoice(current, { ...entry, isLatest: false }, context, step).accounts;
   }, started);
+}
+
+/** What it said, where the subscriptions stand still whatever it was. */
+export function withAnswer(
+  accounts: Accounts,
+  id: string,
+  result: PaymentResult | undefined,
+  now: number,
+): Accounts {
+  const invoice = accounts.invoices.find((item) => item.id === id);
+  if (invoice === undefined || invoice.status === 'PAID') return accounts;
+  if (invoice.status === 'OPEN') return withChanged(accounts, answered(invoice, result, now));
+  if (result?.status !== 'PAID') return accounts;
+  // It was paid while it was given up: the money is the customer's.
+  const credits = creditedWith(accounts.credits, { ...invoice, amount: invoice.amountDue });
+  return withChanged({ ...accounts, credits }, { ...paid(invoice, now), billingId: result.billingId });
 }
 
 interface Step {

@@ -12,6 +12,7 @@ import type { CollectedInvoice } from './collected-invoice.ts';
 import { dayMs, fee, makePlan, makeProduct, paid, published } from './life-cycle.fixture.ts';
 import { newSubscription, provisionCustomers } from './record-register.fixture.ts';
 import { RecordSubscriptionRegister } from './record-subscription-register.ts';
+import { bookOf, bookRef } from './subscription-record.ts';
 
 const redis = openRedis(inject('redisUrl'), 'worker');
 const audit = { actor: 'key', traceId: 'trace', operation: 'test', at: published };
@@ -133,6 +134,24 @@ describe('an invoice', () => {
     expect((await invoiceChanges()).at(-1)?.after.status).toBe('PAID');
   });
 
+  it('that is paid while its customer is archived is the customer’s credit, as it was given up', async () => {
+    const slow = registerOn(
+      records,
+      providerThat(async (invoice) => {
+        await register.cancel('bought', immediately, audit);
+        await payBy('acme', 'test:succeeds', clock.now());
+        return provider.collect(invoice);
+      }),
+    );
+    await slow.provision(newSubscription('acme', 'basic', monthly), audit);
+    expect((await invoiceChanges()).map(({ after }) => after.status)).toEqual(['OPEN', 'CANCELED', 'PAID']);
+    const [book] = await records.read([bookRef('acme')]);
+    expect(bookOf('acme', book)).toMatchObject({
+      isHidden: true,
+      credits: [{ payerId: 'acme', currency: 'usd', amount: '30' }],
+    });
+  });
+
   it('was paid outside when somebody says so; one that is given up cannot be', async () => {
     await register.provision(newSubscription('later', 'basic', monthly), audit);
     expect(await register.markInvoicePaid('bought', audit)).toMatchObject({
@@ -150,6 +169,7 @@ describe('an invoice', () => {
   });
 });
 
+const immediately = { time: 'IMMEDIATE', endDate: null, action: 'DEFAULT', prorate: null } as const;
 const monthly = { refId: 'bought', billingPeriod: 'MONTHLY' } as const;
 
 function providerThat(collect: PaymentProvider['collect']): PaymentProvider {

@@ -6,10 +6,11 @@ import { parseQuantity, zeroQuantity } from '../quantity.ts';
 import type { PaymentProvider, PaymentResult } from '../payments/payment-provider.ts';
 import { changeRecords } from '../records/change-records.ts';
 import type { Audit, RecordStore } from '../records/record-store.ts';
-import { withPayment } from './accounts.ts';
-import { answered, type CollectedInvoice } from './collected-invoice.ts';
+import { withAnswer, withPayment } from './accounts.ts';
+import type { CollectedInvoice } from './collected-invoice.ts';
 import { askIndex, collectedInvoiceOf, invoiceRef, invoiceWrite } from './invoice-record.ts';
 import type { RecordPortfolios } from './record-portfolios.ts';
+import { bookOf, bookRef, bookRewrite } from './subscription-record.ts';
 
 export interface PaymentOptions {
   readonly records: RecordStore;
@@ -17,6 +18,9 @@ export interface PaymentOptions {
   readonly provider: PaymentProvider;
   readonly clock: Clock;
 }
+
+/** As good as none: nothing becomes of them. */
+const standing = { subscriptions: [], trialedProductIds: [] };
 
 /** How long the provider may take; then it is asked again later. */
 const answerMsMax = 10_000;
@@ -107,11 +111,18 @@ export class RecordPayments {
     }));
     if (outcome === 'noted') return;
     // The subscriptions of an archived customer stand still, and its invoices are paid all the same.
-    await changeRecords(records, [invoiceRef(id)], audit, ([record]) => {
+    await changeRecords(records, [invoiceRef(id), bookRef(customerId)], audit, ([record, book]) => {
       const invoice = collectedInvoiceOf(record);
-      if (record === undefined || invoice?.status !== 'OPEN') return { writes: [], result: undefined };
-      const next = answered(invoice, result, clock.now());
-      return { writes: [invoiceWrite(next, record.version)], result: undefined };
+      if (invoice === undefined) return { writes: [], result: undefined };
+      const { credits } = bookOf(customerId, book);
+      const known = { portfolio: standing, invoices: [invoice], credits };
+      const next = withAnswer(known, id, result, clock.now());
+      const writes = next.invoices
+        .filter((item) => item !== invoice)
+        .map((item) => invoiceWrite(item, record?.version ?? 0));
+      const isSame = next.credits === credits;
+      const books = isSame ? [] : [bookRewrite(customerId, book, { credits: next.credits })];
+      return { writes: [...writes, ...books], result: undefined };
     });
   }
 
