@@ -28,6 +28,27 @@ describe('archiving a customer', () => {
     expect(await isKnown('paying')).toBe(true);
   });
 
+  it('with a paid add-on to a free plan is refused, too', async () => {
+    const addon = { refId: 'backups', displayName: 'Backups', productId: 'hosting' };
+    await send('createAddon', 'CreateAddonInput', addon);
+    const price = { amount: 5, currency: 'USD' };
+    const prices = [{ billingModel: 'FLAT_FEE', billingPeriod: 'MONTHLY', price }];
+    await send('setPackagePricing', 'PackagePricingInput', {
+      packageId: 'backups',
+      pricingType: 'PAID',
+      prices,
+    });
+    await send('publishPackage', 'PublishPackageInput', { packageId: 'backups' });
+    await publish('base', { pricingType: 'FREE', prices: [] }, { compatibleAddonIds: ['backups'] });
+    await subscribed('adding', 'base', {
+      billingPeriod: 'MONTHLY',
+      addons: [{ addonId: 'backups', quantity: 1 }],
+    });
+    const input = { customerId: 'adding' };
+    expect(codesOf(await api.ask(archive, { input }))).toEqual(['VALIDATION_ERROR']);
+    dataOf(await api.ask(archive, { input: { ...input, cancelSubscriptions: true } }));
+  });
+
   it('cancels paid subscriptions when it is told to', async () => {
     const subscriptionId = await subscribed('leaving', 'pro');
     const input = { customerId: 'leaving', cancelSubscriptions: true };
@@ -105,8 +126,8 @@ describe('archiving a customer', () => {
 const subscribe = `mutation ($input: ProvisionSubscriptionInput!) {
   provisionSubscription(input: $input) { subscription { subscriptionId } } }`;
 
-async function publish(refId: string, pricing: object): Promise<void> {
-  await send('createPlan', 'CreatePlanInput', { refId, displayName: refId, productId: 'hosting' });
+async function publish(refId: string, pricing: object, more: object = {}): Promise<void> {
+  await send('createPlan', 'CreatePlanInput', { refId, displayName: refId, productId: 'hosting', ...more });
   await send('setPackagePricing', 'PackagePricingInput', { packageId: refId, ...pricing });
   await send('publishPackage', 'PublishPackageInput', { packageId: refId });
 }
@@ -117,10 +138,10 @@ async function provision(customerId: string): Promise<void> {
   dataOf(await api.ask(query, { input: { customerId, name: 'Somebody' } }));
 }
 
-async function subscribed(customerId: string, planId: string): Promise<string> {
+async function subscribed(customerId: string, planId: string, more: object = {}): Promise<string> {
   await provision(customerId);
   const billingPeriod = planId === 'pro' ? { billingPeriod: 'MONTHLY' } : {};
-  const made = dataOf(await api.ask(subscribe, { input: { customerId, planId, ...billingPeriod } }));
+  const made = dataOf(await api.ask(subscribe, { input: { customerId, planId, ...billingPeriod, ...more } }));
   return (made as { provisionSubscription: { subscription: { subscriptionId: string } } })
     .provisionSubscription.subscription.subscriptionId;
 }

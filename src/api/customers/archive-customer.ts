@@ -4,18 +4,20 @@
  * is archived only if the subscriptions are still those that were looked at. The others are hidden: they are due in
  * the same commit, so that no list that is asked for afterwards shows them, whoever does the hiding.
  */
+import type { PricingType } from '../../catalog/package.ts';
 import {
   archivedCustomer,
   type CustomerChange,
   unarchivedCustomer,
 } from '../../customers/change-customer.ts';
-import { customerOf, customerRef, customerWrite } from '../../customers/customer-record.ts';
 import type { Customer } from '../../customers/customer.ts';
+import { customerOf, customerRef, customerWrite } from '../../customers/customer-record.ts';
 import { changeRecords } from '../../records/change-records.ts';
 import { type Audit, RecordsOverloadedError } from '../../records/record-store.ts';
+import { contentOf } from '../../subscriptions/package-version.ts';
 import { matchVisibility } from '../../subscriptions/record-visibility.ts';
+import type { SubscribedAddon, Subscription } from '../../subscriptions/subscription.ts';
 import { bookRef, bookRewrite } from '../../subscriptions/subscription-record.ts';
-import type { Subscription } from '../../subscriptions/subscription.ts';
 import { noLetter } from '../../webhooks/billing-letter.ts';
 import { ApiProblem, customerNotFound } from '../api-problem.ts';
 import type { ApiServices } from '../context.ts';
@@ -46,7 +48,7 @@ export async function archiveWithSubscriptions(
     if (record === undefined) throw customerNotFound(refId);
     // The book first: what changes while the subscriptions are looked at is noticed by it.
     const [book] = await records.read([bookRef(refId)]);
-    const billing = (await subscriptions.live(refId)).filter(bills);
+    const billing = await billingOf(await subscriptions.live(refId), services);
     if (billing.length > 0 && !cancelSubscriptions) throw stillBilled(billing);
     if (billing.length === 0) {
       const archived = await archiveBeside(services, refId, book?.version ?? 0, audit);
@@ -103,8 +105,19 @@ export async function unarchiveWithSubscriptions(
   return result.customer;
 }
 
-/** Now or, for a trial or one that has not started, later. */
-function bills({ pricingType }: Subscription): boolean {
+/** Those that bill now or, as a trial or one that has not started, later; also for an add-on to a free plan. */
+async function billingOf(
+  live: readonly Subscription[],
+  { catalog }: ApiServices,
+): Promise<readonly Subscription[]> {
+  const addonIds = [...new Set(live.flatMap(({ addons }) => addons.map(({ addonId }) => addonId)))];
+  const found = await Promise.all(addonIds.map((addonId) => catalog.package(addonId)));
+  const isPaid = ({ addonId, version }: SubscribedAddon): boolean =>
+    bills(contentOf(found[addonIds.indexOf(addonId)], version)?.pricingType);
+  return live.filter(({ pricingType, addons }) => bills(pricingType) || addons.some(isPaid));
+}
+
+function bills(pricingType: PricingType | null | undefined): boolean {
   return pricingType === 'PAID' || pricingType === 'CUSTOM';
 }
 
