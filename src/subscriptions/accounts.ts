@@ -44,10 +44,10 @@ export interface PassedTime {
 
 /**
  * Instants that one call stops at, and the invoices that it makes: one commit takes 500 writes, and every instant may
- * write each of the 240 subscriptions that there may be, and an invoice for it.
+ * write each of the 160 subscriptions that there may be, and an invoice for it.
  */
 const stopsMax = 1_000;
-const invoicesMax = 240;
+const invoicesMax = 160;
 
 /**
  * Lets time go on from the instant up to which everything is invoiced, and stops wherever something is due or a

@@ -18,9 +18,9 @@ export type NamedRequest = NewSubscription & Pick<ProvisionRequest, 'id' | 'refI
 
 /**
  * Subscriptions of one customer that have not ended. A change reads all of them, and one script of Redis takes
- * 500 writes: each of these, one that may follow it, and the book.
+ * 500 writes: each of these, one that may follow it, an invoice, and the book.
  */
-const liveMax = 240;
+const liveMax = 160;
 
 /** How many made names are tried. */
 const attemptsMax = 100;

@@ -79,7 +79,7 @@ export const customerTypeDefs = /* GraphQL */ `
     couponEndDate: DateTime
     "The payment provider's reference of the customer's payment method; null where there is none, or no provider."
     billingId: String
-    "The customer's subscriptions that have not ended, oldest first; at most 240."
+    "The customer's subscriptions that have not ended, oldest first; at most 160."
     subscriptions: [CustomerSubscription!]!
     "Whether one of them gives access now, in trial or active."
     hasActiveSubscription: Boolean!
