@@ -1,11 +1,11 @@
 /** Starts one redis-server and one embedded ClickHouse for the whole test run, on free ports in a temporary folder. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
+import { freePort } from '../src/embedded/installation.ts';
 import { redisServerBinary } from '../src/embedded/redis-server.ts';
 
 declare module 'vitest' {
@@ -45,15 +45,6 @@ export async function setup(project: TestProject): Promise<() => Promise<void>> 
     await Promise.all([ended(redis), ended(clickhouse)]);
     await rm(folder, { recursive: true, force: true });
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === 'string') throw new Error('no port was bound');
-  return address.port;
 }
 
 async function listening(child: ChildProcess, port: number): Promise<void> {

@@ -1,5 +1,5 @@
 /** One DATA_DIR is one installation: its lock, its server key and its small secrets. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { chmod, link, mkdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { connect, createServer, type Server } from 'node:net';
 import { join, relative } from 'node:path';
@@ -95,14 +95,25 @@ async function bindingProblem(host: string, port: number): Promise<string | unde
   return problem;
 }
 
+/**
+ * A port that nothing listens on, for a child that is about to. It lies below those that systems give to outgoing
+ * connections, which could take it before the child does, and no port is given twice in a row by one process.
+ */
 export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await closed(server);
-  if (address === null || typeof address === 'string') throw new Error('the system gave no free port');
-  return address.port;
+  for (let tried = 0; tried < privatePorts.count; tried += 1) {
+    const port = privatePorts.first + nextPrivatePort;
+    nextPrivatePort = (nextPrivatePort + 1) % privatePorts.count;
+    if ((await bindingProblem('127.0.0.1', port)) === undefined) return port;
+  }
+  throw new Error(
+    `no port between ${privatePorts.first} and ${privatePorts.first + privatePorts.count - 1} is free`,
+  );
 }
+
+const privatePorts = { first: 10_240, count: 20_480 };
+
+/** Where processes that look at the same moment begin far from each other. */
+let nextPrivatePort = randomInt(privatePorts.count);
 
 /** Socket paths are bounded at about 100 bytes; a relative one may fit where the absolute one does not. */
 function shortest(path: string): string {

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from 'vitest';
-import { freePort } from '../../test/services.ts';
+import { freePort } from '../embedded/installation.ts';
 import { jsonResponse, type ProblemFormat, problemResponse, type Route } from './message.ts';
 import { chunkOf, eventually, headOf, lastChunk, makeGate, RawClient } from './raw-client.fixture.ts';
 import { type Answered, createHttpServer, type HttpServer, type HttpServerOptions } from './uws-server.ts';

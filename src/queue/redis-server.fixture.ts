@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import { freePort } from '../../test/services.ts';
+import { freePort } from '../embedded/installation.ts';
 import { redisServerBinary } from '../embedded/redis-server.ts';
 import { closeRedis, openRedis, redisReady } from './redis-connection.ts';
 
