@@ -89,9 +89,13 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 
 /** Modules directly in src that any folder may use: they know nothing of the folders. */
 const ground = new Set([
+  'background-loop.ts',
+  'backoff.ts',
   'byte-budget.ts',
   'calendar.ts',
   'clock.ts',
+  'failure-log.ts',
+  'item-retries.ts',
   'json.ts',
   'money.ts',
   'quantity.ts',

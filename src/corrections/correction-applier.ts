@@ -3,7 +3,7 @@
  * so that nothing which it remembers outlives what it was computed from. Several corrections of one item, or of many,
  * are applied together.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { BackgroundLoop } from '../background-loop.ts';
 import type { Clock } from '../clock.ts';
 import type { Audit, RecordStore, StoredRecord } from '../records/record-store.ts';
 import type { Logger } from '../telemetry.ts';
@@ -31,45 +31,30 @@ export interface CorrectionApplierOptions {
 
 /** Items of one round. With a reason of 1,000 characters each some 300 kB. */
 const itemsPerRound = 200;
-const retryMsMin = 100;
-const retryMsMax = 5_000;
 
 export class CorrectionApplier {
-  readonly #options: CorrectionApplierOptions;
-  readonly #stopping = new AbortController();
-  #run: Promise<void> | undefined;
+  readonly #loop: BackgroundLoop;
 
   constructor(options: CorrectionApplierOptions) {
-    this.#options = options;
+    const { idleMs = 50, logger } = options;
+    const retry = { retryMsMin: 100, retryMsMax: 5_000 };
+    const message = 'corrections have to wait';
+    this.#loop = new BackgroundLoop({
+      look: () => applyCorrections(options),
+      idleMs,
+      ...retry,
+      logger,
+      message,
+    });
   }
 
   start(): void {
-    this.#run ??= this.#work();
+    this.#loop.start();
   }
 
   /** Ends after the round in hand. Safe to call twice, and before `start`. */
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#run;
-  }
-
-  async #work(): Promise<void> {
-    const { idleMs = 50, logger } = this.#options;
-    const { signal } = this.#stopping;
-    let retryMs = retryMsMin;
-    while (!signal.aborted) {
-      let pauseMs = 0;
-      try {
-        if (!(await applyCorrections(this.#options))) pauseMs = idleMs;
-        retryMs = retryMsMin;
-      } catch (error) {
-        if (signal.aborted) return;
-        logger.warn({ error: nameOf(error) }, 'corrections have to wait');
-        pauseMs = retryMs;
-        retryMs = Math.min(retryMs * 2, retryMsMax);
-      }
-      if (pauseMs > 0) await delay(pauseMs, undefined, { signal }).catch(() => undefined);
-    }
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 }
 
@@ -106,10 +91,4 @@ async function finish(
 ): Promise<void> {
   const audit: Audit = { actor: 'system', traceId: '', operation: 'applyCorrection', at: clock.now() };
   await records.commit([appliedWrite(key, version)], audit);
-}
-
-/** Not its text, which may quote what was reported (I10). */
-function nameOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  return 'code' in error ? `${error.name} ${String(error.code)}` : error.name;
 }

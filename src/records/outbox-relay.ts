@@ -3,7 +3,7 @@
  * do no harm: they take the same batch with the same token. While the change log is away commits wait in the
  * outbox, which is bounded.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { BackgroundLoop } from '../background-loop.ts';
 import type { Logger } from '../telemetry.ts';
 import type { ChangeLog, CommitListener, Outbox, OutboxBatch } from './change-log.ts';
 import { personalKind } from './record-kinds.ts';
@@ -17,57 +17,32 @@ export interface OutboxRelayOptions {
   readonly idleMs?: number;
 }
 
-const retryMsMin = 250;
-const retryMsMax = 10_000;
-
 export class OutboxRelay {
   readonly #options: OutboxRelayOptions;
-  readonly #stopping = new AbortController();
-  #run: Promise<void> | undefined;
+  readonly #loop: BackgroundLoop;
+  #hasErased = false;
 
   constructor(options: OutboxRelayOptions) {
     this.#options = options;
+    const { idleMs = 250, logger } = options;
+    const message = 'the change log has to wait';
+    this.#loop = new BackgroundLoop({ look: () => this.#look(), idleMs, logger, message });
   }
 
   start(): void {
-    this.#run ??= this.#work();
+    this.#loop.start();
   }
 
   /** Ends after the batch in hand. Safe to call twice, and before `start`. */
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#run;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
-  async #work(): Promise<void> {
-    const { idleMs = 250 } = this.#options;
+  async #look(): Promise<boolean> {
     // Another relay that was cut off may have kept a text beside what was erased meanwhile.
-    await this.#untilDone(() => erase(this.#options, 'all'));
-    while (!this.#stopping.signal.aborted) {
-      let moved = false;
-      await this.#untilDone(async () => {
-        moved = await relayBatch(this.#options);
-      });
-      if (!moved) await this.#pause(idleMs);
-    }
-  }
-
-  async #untilDone(step: () => Promise<void>): Promise<void> {
-    let pauseMs = retryMsMin;
-    while (!this.#stopping.signal.aborted) {
-      try {
-        await step();
-        return;
-      } catch (error) {
-        this.#options.logger.warn({ error: nameOf(error) }, 'the change log has to wait');
-        await this.#pause(pauseMs);
-        pauseMs = Math.min(pauseMs * 2, retryMsMax);
-      }
-    }
-  }
-
-  async #pause(pauseMs: number): Promise<void> {
-    await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+    if (!this.#hasErased) await erase(this.#options, 'all');
+    this.#hasErased = true;
+    return relayBatch(this.#options);
   }
 }
 
@@ -106,10 +81,4 @@ async function erase(
 function personalKeys({ entries }: OutboxBatch): readonly string[] {
   const writes = entries.flatMap((entry) => entry.writes);
   return [...new Set(writes.filter(({ kind }) => kind === personalKind).map(({ key }) => key))];
-}
-
-/** Not its text, which may quote what could not be stored (I10). */
-function nameOf(error: unknown): string {
-  if (!(error instanceof Error)) return typeof error;
-  return 'code' in error ? `${error.name} ${String(error.code)}` : error.name;
 }

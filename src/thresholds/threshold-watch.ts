@@ -3,7 +3,7 @@
  * the webhook is made: so each is told exactly once, however often a look is begun anew after a crash. A customer is
  * looked at once a round, whatever happens in it, so of what is reached between two rounds the highest is told.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { BackgroundLoop } from '../background-loop.ts';
 import type { Clock } from '../clock.ts';
 import { customerOf, customerRef, customersIndex } from '../customers/customer-record.ts';
 import { isMeteredFeature } from '../entitlements/check-entitlement.ts';
@@ -35,41 +35,26 @@ export interface ThresholdWatchOptions {
 const customersPerStep = 100;
 /** Limits that are read, asked for and noted together; a commit takes 500 writes. */
 const limitsPerStep = 400;
-/** After a failure. */
-const retryPauses = 5;
 
 export class ThresholdWatch {
-  readonly #options: ThresholdWatchOptions;
-  readonly #stopping = new AbortController();
-  #run: Promise<void> | undefined;
+  readonly #loop: BackgroundLoop;
 
   constructor(options: ThresholdWatchOptions) {
-    this.#options = options;
+    const { pauseMs: idleMs = 1_000, logger } = options;
+    const look = async (signal: AbortSignal): Promise<boolean> => {
+      await lookAtTouched(options, signal);
+      return false;
+    };
+    this.#loop = new BackgroundLoop({ look, idleMs, logger, message: 'thresholds have to wait' });
   }
 
   start(): void {
-    this.#run ??= this.#work();
+    this.#loop.start();
   }
 
   /** Ends after the step in hand. Safe to call twice, and before `start`. */
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#run;
-  }
-
-  async #work(): Promise<void> {
-    const { pauseMs = 1_000, logger } = this.#options;
-    const { signal } = this.#stopping;
-    while (!signal.aborted) {
-      let nextMs = pauseMs;
-      try {
-        await lookAtTouched(this.#options, signal);
-      } catch (error) {
-        logger.warn({ error: error instanceof Error ? error.name : typeof error }, 'thresholds have to wait');
-        nextMs = pauseMs * retryPauses;
-      }
-      await delay(nextMs, undefined, { signal }).catch(() => undefined);
-    }
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 }
 

@@ -3,7 +3,7 @@
  * is dropped, and so right again at the next question. Nothing should ever differ: it is there for what nobody thought
  * of, and says so in a metric. On its way it gives up counters that nobody asks for any more.
  */
-import { setTimeout as delay } from 'node:timers/promises';
+import { BackgroundLoop, pause } from '../background-loop.ts';
 import type { Feature, FeatureCatalog } from '../catalog/feature.ts';
 import { subjectNameOf } from '../catalog/usage-subject.ts';
 import type { Clock } from '../clock.ts';
@@ -52,42 +52,32 @@ export interface CounterReconcilerOptions {
 }
 
 const unusedMsMaxDefault = 2 * 24 * 3_600_000;
-const retryMs = 5_000;
 
 export class CounterReconciler {
   readonly #options: CounterReconcilerOptions;
-  readonly #stopping = new AbortController();
-  #run: Promise<void> | undefined;
+  readonly #loop: BackgroundLoop;
 
   constructor(options: CounterReconcilerOptions) {
     this.#options = options;
+    const { idleMs = 1_000, logger } = options;
+    const look = async (signal: AbortSignal): Promise<boolean> => {
+      await this.#walk(signal);
+      return false;
+    };
+    const retry = { retryMsMin: 1_000, retryMsMax: 60_000 };
+    this.#loop = new BackgroundLoop({ look, idleMs, ...retry, logger, message: 'counters stay unchecked' });
   }
 
   start(): void {
-    this.#run ??= this.#work();
+    this.#loop.start();
   }
 
   /** Ends after the comparison in hand. Safe to call twice, and before `start`. */
-  async stop(): Promise<void> {
-    this.#stopping.abort();
-    await this.#run;
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
-  async #work(): Promise<void> {
-    const { idleMs = 1_000, logger } = this.#options;
-    while (!this.#stopping.signal.aborted) {
-      let pauseMs = idleMs;
-      try {
-        await this.#walk();
-      } catch (error) {
-        logger.warn({ error: error instanceof Error ? error.name : typeof error }, 'counters stay unchecked');
-        pauseMs = retryMs;
-      }
-      await this.#pause(pauseMs);
-    }
-  }
-
-  async #walk(): Promise<void> {
+  async #walk(signal: AbortSignal): Promise<void> {
     const { audit, clock, catalog, unusedMsMax = unusedMsMaxDefault } = this.#options;
     await audit.expire(clock.now() - unusedMsMax);
     const features = new Map(
@@ -100,17 +90,21 @@ export class CounterReconciler {
     for (let cursor: string | undefined; cursor !== '0'; ) {
       const page = await audit.page(cursor ?? '0');
       for (const customerId of page.customerIds) {
-        if (this.#stopping.signal.aborted) return;
-        await this.#check(customerId, features);
+        if (signal.aborted) return;
+        await this.#check(customerId, features, signal);
       }
       cursor = page.cursor;
     }
   }
 
-  async #check(customerId: string, features: ReadonlyMap<string, Feature>): Promise<void> {
+  async #check(
+    customerId: string,
+    features: ReadonlyMap<string, Feature>,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { audit, logger, pauseMs = 200 } = this.#options;
     for (const place of await audit.places(customerId)) {
-      if (this.#stopping.signal.aborted) return;
+      if (signal.aborted) return;
       const feature = features.get(place.subjectKey);
       if (feature === undefined) continue;
       const differs = await this.#differs(place, feature);
@@ -122,7 +116,7 @@ export class CounterReconciler {
         logger.warn({ feature: feature.refId }, 'a counter differed from ClickHouse and was dropped');
       }
       await audit.note(1, drifted ? 1 : 0);
-      await this.#pause(pauseMs);
+      await pause(pauseMs, signal);
     }
   }
 
@@ -143,9 +137,5 @@ export class CounterReconciler {
       throughFlush: inspection.counted,
     });
     return compareQuantities(usageOf(name, total), usageOf(name, stored)) !== 0;
-  }
-
-  async #pause(pauseMs: number): Promise<void> {
-    await delay(pauseMs, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
   }
 }
