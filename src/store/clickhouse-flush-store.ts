@@ -307,7 +307,7 @@ const generationsMax = 20;
  * One insert is one block a partition, however small its values are packed, and written before the answer. So its
  * token covers all of it. A back-fill may touch hundreds of months; one thread keeps the order of the bytes.
  */
-const insertSettings: ClickHouseSettings = {
+export const insertSettings: ClickHouseSettings = {
   async_insert: 0,
   wait_end_of_query: 1,
   insert_deduplicate: 1,
