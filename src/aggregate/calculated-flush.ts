@@ -72,11 +72,11 @@ async function goThrough(
     const { fact, decision, position, terms } = measurement;
     if (decision === decisions.counts) {
       running.count(fact);
-      const row = toRow(measurement, flushId, token, running.acknowledged(measurement));
+      const row = toRow(measurement, flushId, token, running.usage(measurement));
       rows.push(row);
       outcomes.set(position, acknowledgement(fact, row, false));
     } else if (terms.limit !== null && !outcomes.has(position)) {
-      const [usage, limit] = [running.limited(measurement), terms.limit].map(quantityToText);
+      const [usage, limit] = [running.usage(measurement), terms.limit].map(quantityToText);
       outcomes.set(position, limitExceeded(fact, usage ?? '', limit ?? '', '0'));
     }
   }

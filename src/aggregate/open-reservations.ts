@@ -46,7 +46,7 @@ export class OpenReservations {
   }
 
   /** What counts against a limit of that scope. */
-  reserved(place: HeldPlace, scope: UsageTerms['limitScope']): Quantity {
+  reserved(place: HeldPlace, scope: UsageTerms['usageScope']): Quantity {
     const holds = this.#holds(place);
     return scope === 'customer' ? holds.total : (holds.ofResource.get(place.resourceId) ?? zeroQuantity);
   }

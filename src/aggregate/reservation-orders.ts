@@ -55,7 +55,7 @@ export class ReservationOrders {
   /** Whether a hard limit keeps the measurement out, for what is reserved beside usage. */
   exceeds(measurement: TermedMeasurement, position: number): boolean {
     const { fact, terms } = measurement;
-    const reserved = this.#open.reserved(fact, terms.limitScope);
+    const reserved = this.#open.reserved(fact, terms.usageScope);
     if (!this.#running.exceeds(measurement, reserved)) return false;
     if (!reserved.isZero()) this.#outcomes.set(position, this.#limitExceeded(measurement));
     return true;
@@ -93,7 +93,7 @@ export class ReservationOrders {
       return isSame ? this.#answer(measurement, known, true) : reservationConflict;
     }
     if (this.#open.isFull(fact)) return reservationsFull;
-    const reserved = this.#open.reserved(fact, terms.limitScope);
+    const reserved = this.#open.reserved(fact, terms.usageScope);
     if (this.#running.exceeds(measurement, reserved)) return this.#limitExceeded(measurement);
     const expiresAt = this.#open.now + ttlMs;
     const ends = { state: 'ACTIVE', endedAt: null, committed: null } as const;
@@ -130,9 +130,9 @@ export class ReservationOrders {
 
   #figures(measurement: TermedMeasurement): { currentUsage: string; reservedUsage: string } {
     const { fact, terms } = measurement;
-    const reserved = this.#open.reserved(fact, terms.limitScope);
+    const reserved = this.#open.reserved(fact, terms.usageScope);
     return {
-      currentUsage: quantityToText(this.#running.limited(measurement)),
+      currentUsage: quantityToText(this.#running.usage(measurement)),
       reservedUsage: quantityToText(this.#running.added(measurement, reserved)),
     };
   }

@@ -94,10 +94,15 @@ function usageIn(
   );
 }
 
+/** Null is the customer as a whole. */
+function scopeOf({ fact, terms }: TermedMeasurement): string | null {
+  return terms.usageScope === 'customer' ? null : fact.resourceId;
+}
+
 function isOverLimit(known: readonly MeasurementFact[], measurement: TermedMeasurement): boolean {
   const { fact, terms } = measurement;
   if (terms.limit === null || !terms.isHardLimit || !fact.rejectIfExceeded) return false;
-  const scope = terms.limitScope === 'customer' ? null : fact.resourceId;
+  const scope = scopeOf(measurement);
   const [before, after] = [usageIn(known, measurement, scope), usageIn([...known, fact], measurement, scope)];
   return compareQuantities(after, before) > 0 && compareQuantities(after, terms.limit) > 0;
 }
@@ -111,7 +116,7 @@ const anyPeriod = fc.constantFrom<UsageSpan | null>(
 const anyTerms = fc.record({
   limit: fc.constantFrom('5', '12').map(amount),
   isHardLimit: fc.boolean(),
-  limitScope: fc.constantFrom('resource' as const, 'customer' as const),
+  usageScope: fc.constantFrom('resource' as const, 'customer' as const),
   period: anyPeriod,
 });
 const anyFact = fc
@@ -152,8 +157,8 @@ test('in any periods and against any limits, usage runs as folding everything an
               running.count(fact);
               known.push(fact);
             }
-            const shown = usageIn(known, measurement, fact.resourceId === '' ? null : fact.resourceId);
-            expect(quantityToText(running.acknowledged(measurement))).toBe(quantityToText(shown));
+            const shown = usageIn(known, measurement, scopeOf(measurement));
+            expect(quantityToText(running.usage(measurement))).toBe(quantityToText(shown));
           }
           store.facts.push(...known.slice(store.facts.length));
           states.keep(running.usages());
@@ -175,7 +180,7 @@ test('folds that are remembered ask the store for nothing, and at the bound whol
     running.count(measurement.fact);
     store.facts.push(measurement.fact);
     states.keep(running.usages());
-    return `${quantityToText(running.acknowledged(measurement))} asking ${store.asked - before}`;
+    return `${quantityToText(running.usage(measurement))} asking ${store.asked - before}`;
   };
   // A fold and a total each: two features fit.
   expect(await flush('a')).toBe('1 asking 2');
@@ -194,5 +199,5 @@ function termsFor(
 ): UsageTerms {
   const place = (customerId === 'a' ? 0 : 3) + ['', 'r1', 'r2'].indexOf(resourceId);
   const own: UsageTerms = { ...noTerms, ...terms[place] };
-  return resourceId === '' ? { ...own, limitScope: 'customer' } : own;
+  return resourceId === '' ? { ...own, usageScope: 'customer' } : own;
 }

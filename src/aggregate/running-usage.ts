@@ -88,7 +88,7 @@ export class RunningUsage {
     if (!terms.isHardLimit || terms.limit === null) return false;
     const change = this.#changeBy(measurement);
     if (compareQuantities(change, zeroQuantity) <= 0) return false;
-    const usage = addQuantities(this.#countedAgainstLimit(measurement), addQuantities(reserved, change));
+    const usage = addQuantities(this.#counted(measurement), addQuantities(reserved, change));
     return compareQuantities(transformUnits(usage, terms.units), terms.limit) > 0;
   }
 
@@ -96,23 +96,15 @@ export class RunningUsage {
     this.#feature(fact).count(fact);
   }
 
-  /** As the measurement is acknowledged: usage of its resource, or of the customer when it names none. */
-  acknowledged({ fact, terms }: TermedMeasurement): Quantity {
-    const span = terms.period ?? allTime;
-    const feature = this.#feature(fact);
-    const usage = fact.resourceId === '' ? feature.total(span) : feature.usage(fact.resourceId, span);
-    return transformUnits(usage, terms.units);
+  /** What its reporter is told beside its terms' limit, and what the limit is compared with. */
+  usage(measurement: TermedMeasurement): Quantity {
+    return transformUnits(this.#counted(measurement), measurement.terms.units);
   }
 
-  /** What the measurement's limit is compared with. */
-  limited(measurement: TermedMeasurement): Quantity {
-    return transformUnits(this.#countedAgainstLimit(measurement), measurement.terms.units);
-  }
-
-  /** What reservations add to `limited`, in the same units: they may fill up what one of them has begun. */
+  /** What reservations add to `usage`, in the same units: they may fill up what one of them has begun. */
   added(measurement: TermedMeasurement, reserved: Quantity): Quantity {
-    const usage = addQuantities(this.#countedAgainstLimit(measurement), reserved);
-    return subtractQuantities(transformUnits(usage, measurement.terms.units), this.limited(measurement));
+    const usage = addQuantities(this.#counted(measurement), reserved);
+    return subtractQuantities(transformUnits(usage, measurement.terms.units), this.usage(measurement));
   }
 
   usages(): FeatureUsage[] {
@@ -126,10 +118,10 @@ export class RunningUsage {
     return isWithin(span, fact.timestamp) ? this.#feature(fact).changeBy(fact, span) : zeroQuantity;
   }
 
-  #countedAgainstLimit({ fact, terms }: TermedMeasurement): Quantity {
+  #counted({ fact, terms }: TermedMeasurement): Quantity {
     const span = terms.period ?? allTime;
     const feature = this.#feature(fact);
-    return terms.limitScope === 'customer' ? feature.total(span) : feature.usage(fact.resourceId, span);
+    return terms.usageScope === 'customer' ? feature.total(span) : feature.usage(fact.resourceId, span);
   }
 
   #feature(fact: MeasurementFact): RunningFeature {
@@ -214,7 +206,7 @@ class RunningFeature {
 /** Measurements of one customer and feature. Each resource is folded wherever its customer's usage is summed. */
 function askOf(group: readonly TermedMeasurement[]): FeatureAsk[] {
   const totals = group.flatMap(({ terms }) =>
-    terms.limitScope === 'customer' ? [terms.period ?? allTime] : [],
+    terms.usageScope === 'customer' ? [terms.period ?? allTime] : [],
   );
   const byResource = groupBy(group, ({ fact }) => fact.resourceId);
   const folds = [...byResource].map(([resourceId, members]) => {

@@ -20,9 +20,9 @@ test('terms are those of the entitlement that the resource has, or the customer 
     return aGrant('5', { usageResourceId: ask[1], usagePeriod: { ...period, anchor: 3 } });
   });
   const ofSite = termsOf(own, entitlements, units);
-  expect(ofSite).toEqual({ limit: amount('5'), isHardLimit: true, limitScope: 'resource', period, units });
+  expect(ofSite).toEqual({ limit: amount('5'), isHardLimit: true, usageScope: 'resource', period, units });
   expect(termsOf({ ...own, resourceId: '' }, entitlements, null)).toMatchObject({
-    limitScope: 'customer',
+    usageScope: 'customer',
     units: null,
   });
   expect(asked).toEqual([
@@ -36,7 +36,7 @@ test('a resource that is unknown uses what the customer as a whole has', () => {
     resourceId === null ? aGrant('5') : { deniedReason: 'CustomerResourceNotFound' },
   );
   const terms = termsOf(own, entitlements, null);
-  expect(terms).toMatchObject({ limit: amount('5'), isHardLimit: true, limitScope: 'customer' });
+  expect(terms).toMatchObject({ limit: amount('5'), isHardLimit: true, usageScope: 'customer' });
 });
 
 test('a soft limit is told and refuses nothing; without a grant, or without a limit, there is none', () => {
@@ -45,14 +45,15 @@ test('a soft limit is told and refuses nothing; without a grant, or without a li
   const unlimited = granting(() => aGrant(null));
   expect(termsOf(own, unlimited, null)).toMatchObject({ limit: null, isHardLimit: false });
   const denied = granting(() => ({ deniedReason: 'NoActiveSubscription' }));
-  expect(termsOf(own, denied, units)).toEqual({ ...noTerms, units });
+  expect(termsOf(own, denied, units)).toEqual({ ...noTerms, usageScope: 'resource', units });
+  expect(termsOf({ ...own, resourceId: '' }, denied, units)).toEqual({ ...noTerms, units });
 });
 
 test('a manifest gives terms back as they were put in, exactly and in order, equal ones written once', () => {
   const anyTerms: fc.Arbitrary<UsageTerms> = fc.record({
     limit: fc.constantFrom(null, amount('0'), amount('1.000000000000000000000000000001')),
     isHardLimit: fc.boolean(),
-    limitScope: fc.constantFrom('resource' as const, 'customer' as const),
+    usageScope: fc.constantFrom('resource' as const, 'customer' as const),
     period: fc.constantFrom(null, period, { start: -5, end: 5 }),
     units: fc.constantFrom(null, { divide: '0.5', round: 'DOWN' as const }),
   });

@@ -13,8 +13,11 @@ export interface UsageTerms {
   readonly limit: Quantity | null;
   /** Whether the limit refuses what asks to be refused. */
   readonly isHardLimit: boolean;
-  /** Whose usage counts against the limit: the measurement's own resource, or all of the customer's. */
-  readonly limitScope: 'resource' | 'customer';
+  /**
+   * Whose usage is told, and counts against the limit: that of the measurement's own resource, or of the customer over
+   * all resources and none. It is the entitlement's, as in a check (I6); where nothing is granted, the measurement's.
+   */
+  readonly usageScope: 'resource' | 'customer';
   /** The current period of the entitlement; null: usage never starts from zero again. */
   readonly period: UsageSpan | null;
   readonly units: UnitRule | null;
@@ -24,7 +27,7 @@ export interface UsageTerms {
 export const noTerms: UsageTerms = {
   limit: null,
   isHardLimit: false,
-  limitScope: 'customer',
+  usageScope: 'customer',
   period: null,
   units: null,
 };
@@ -35,13 +38,15 @@ export function termsOf(
   units: UnitRule | null,
 ): UsageTerms {
   const granted = grantedTo(entitlements, featureId, resourceId);
-  if ('deniedReason' in granted) return { ...noTerms, units };
+  if ('deniedReason' in granted) {
+    return { ...noTerms, usageScope: resourceId === '' ? 'customer' : 'resource', units };
+  }
   const { hasUnlimitedUsage, usageLimit, hasSoftLimit, usageResourceId, usagePeriod } = granted;
   const limit = hasUnlimitedUsage ? null : usageLimit;
   return {
     limit,
     isHardLimit: limit !== null && !hasSoftLimit,
-    limitScope: resourceId === '' || usageResourceId === null ? 'customer' : 'resource',
+    usageScope: resourceId === '' || usageResourceId === null ? 'customer' : 'resource',
     period: usagePeriod === null ? null : { start: usagePeriod.start, end: usagePeriod.end },
     units,
   };
@@ -90,11 +95,11 @@ interface WireTerms extends Omit<UsageTerms, 'limit'> {
   readonly limit: string | null;
 }
 
-function toWire({ limit, isHardLimit, limitScope, period, units }: UsageTerms): WireTerms {
+function toWire({ limit, isHardLimit, usageScope, period, units }: UsageTerms): WireTerms {
   return {
     limit: limit === null ? null : quantityToText(limit),
     isHardLimit,
-    limitScope,
+    usageScope,
     period,
     units: units === null ? null : { divide: units.divide, round: units.round },
   };

@@ -44,6 +44,7 @@ import {
   type Offer,
   type Place,
   type Report,
+  siteGrants,
   type Span,
 } from './whole-oracle.fixture.ts';
 
@@ -114,9 +115,7 @@ export class WholeSystem {
     for (const behavior of ['ALWAYS_RESET', 'NEVER_RESET'] as const) {
       const product = { ...makeProduct(behavior), usageResetCutoffRule: { behavior } };
       const plans = Object.entries(offer).map(([plan, grants]) =>
-        makePlan(`${behavior}-${plan}`, behavior, {
-          entitlements: Object.entries(grants).map(([featureId, grant]) => entitlementOf(featureId, grant)),
-        }),
+        planOf(`${behavior}-${plan}`, behavior, grants),
       );
       const bodies = [
         { kind: 'product', key: behavior, body: product } as const,
@@ -125,15 +124,23 @@ export class WholeSystem {
       const writes = bodies.map((body) => ({ ...body, expectedVersion: 0 }));
       await this.#commit(writes);
     }
+    const [product, plan] = [makeProduct(site), planOf(site, site, siteGrants)];
+    await this.#commit([
+      { kind: 'product', key: site, expectedVersion: 0, body: product },
+      { kind: 'package', key: site, expectedVersion: 0, body: plan },
+    ]);
   }
 
   async open(account: Account): Promise<void> {
-    const { customerId: key, plan } = account;
+    const { customerId: key, plan, site: resourceId } = account;
     this.#world.customers.add(key);
     const body = { id: randomUUID(), refId: key, name: null, email: null, archivedAt: null };
     const write = { kind: 'customer', key, expectedVersion: 0, body } as const;
     await this.#commit([write]);
     await this.subscribe(account, plan);
+    if (resourceId === null) return;
+    const request = newSubscription(key, site, { resourceId });
+    done(await this.#subscriptions.provision(request, this.#audit()));
   }
 
   async subscribe({ customerId, subscribed, isReset }: Account, plan: string): Promise<void> {
@@ -285,6 +292,14 @@ function meterOf({ aggregation, field, eventName, bytesAbove }: MeterRule): Mete
     aggregation: { function: aggregation, field },
     filters: [{ conditions: bytesAbove === null ? [named] : [named, large] }],
   };
+}
+
+/** The product and the plan of `siteGrants`. */
+const site = 'site';
+
+function planOf(refId: string, productId: string, grants: Readonly<Record<string, GrantRule>>) {
+  const entitlements = Object.entries(grants).map(([featureId, grant]) => entitlementOf(featureId, grant));
+  return makePlan(refId, productId, { entitlements });
 }
 
 function entitlementOf(featureId: string, { limit, isSoft, reset, according }: GrantRule) {

@@ -156,10 +156,10 @@ class History {
         return { refId, meter: meters[at] ?? null, divide: refId === 'volume' ? 100n : null };
       }),
     ];
-    const account = { plan: 'basic', anchor: start, resetAt: null };
+    const account = { plan: 'basic', anchor: start, resetAt: null, site: null };
     const accounts: Account[] = [
       { ...account, customerId: `anna-${randomUUID()}`, subscribed: null, isReset: true },
-      { ...account, customerId: `bert-${randomUUID()}`, subscribed: null, isReset: false },
+      { ...account, customerId: `bert-${randomUUID()}`, subscribed: null, isReset: false, site: 'r1' },
       { ...account, customerId: `carl-${randomUUID()}`, subscribed: 'r1', isReset: true },
     ];
     const system = await WholeSystem.open(database, clock);

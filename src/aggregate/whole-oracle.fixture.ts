@@ -44,6 +44,8 @@ export interface Account {
   readonly customerId: string;
   /** What is subscribed; null for the customer as a whole. */
   readonly subscribed: string | null;
+  /** A resource that has `siteGrants` as well; null where none has. */
+  readonly site: string | null;
   /** Whether another plan starts usage anew. */
   readonly isReset: boolean;
   plan: string;
@@ -51,6 +53,9 @@ export interface Account {
   anchor: number;
   resetAt: number | null;
 }
+
+/** More than any plan grants, so that they are what holds for the resource that has them. */
+export const siteGrants: Readonly<Record<string, GrantRule>> = { seats: { limit: 30 } };
 
 export interface Content {
   readonly timestamp: number;
@@ -190,7 +195,8 @@ export class WholeOracle {
       if (inUnits(after, feature) > scaled(grant.limit))
         return `exceeded at ${scaledToText(inUnits(before, feature))}`;
     }
-    const shown = inUnits(this.usage(own, period, [...this.entries, entry]), feature);
+    const told = 'denied' in standing ? own : limited;
+    const shown = inUnits(this.usage(told, period, [...this.entries, entry]), feature);
     return answerText(scaledToText(shown), limitText(grant), period);
   }
 
@@ -204,9 +210,14 @@ export class WholeOracle {
   #standing({ customerId, feature, resourceId }: Place, now: number): Standing {
     const account = this.accounts.find((each) => each.customerId === customerId);
     if (account === undefined) throw new Error('an account is missing');
-    const { subscribed, plan } = account;
-    if (resourceId !== null && resourceId !== subscribed) return { denied: 'CustomerResourceNotFound' };
-    if (resourceId !== subscribed) return { denied: 'NoActiveSubscription' };
+    const { subscribed, site, plan } = account;
+    if (resourceId !== null && resourceId === site) {
+      const grant = siteGrants[feature.refId];
+      if (grant !== undefined) return { grant, scope: site, period: null };
+    } else {
+      if (resourceId !== null && resourceId !== subscribed) return { denied: 'CustomerResourceNotFound' };
+      if (resourceId !== subscribed) return { denied: 'NoActiveSubscription' };
+    }
     const grant = this.#offer[plan]?.[feature.refId];
     if (grant === undefined) return { denied: 'NoFeatureEntitlementInSubscription' };
     return { grant, scope: subscribed, period: periodOf(grant, account, now) };

@@ -124,7 +124,7 @@ test('usage starts from zero when the period ends between two flushes, whatever 
   expect(shown(await own.report([late]))).toEqual(['7']);
 });
 
-test('a resource shows its own usage and limit, the customer the usage of all together', async () => {
+test('usage is told of whom the limit is for: of a resource with one of its own, else of the whole customer', async () => {
   const { world: own, measured, history } = await world();
   const now = at('2026-05-20T00:00:00Z');
   const ofCustomer = periodic('100', now, { accordingTo: 'StartOfTheMonth' });
@@ -139,8 +139,14 @@ test('a resource shows its own usage and limit, the customer the usage of all to
     measured('5', { timestamp: may, resourceId: 'other' }),
     measured('1', { timestamp: may }),
   ]);
-  expect(shown(first)).toEqual(['3', '7', '24', '5', '30']);
-  expect(first).toMatchObject([{ usageLimit: '10' }, { usageLimit: '10' }, { usageLimit: '100' }, {}, {}]);
+  expect(shown(first)).toEqual(['3', '7', '24', '29', '30']);
+  expect(first.map((told) => ('error' in told ? '' : told.usageLimit))).toEqual([
+    '10',
+    '10',
+    '100',
+    '100',
+    '100',
+  ]);
   const [mayStart, mayEnd] = [at('2026-05-01T00:00:00Z'), at('2026-06-01T00:00:00Z')];
   expect(await history(mayStart, mayEnd)).toBe('30');
   expect(await history(mayStart, mayEnd, 'other')).toBe('5');
@@ -232,7 +238,7 @@ test('only a hard limit refuses: none granted, unlimited and soft ones record, a
   await own.startedWorker();
   const resources = ['', 'soft', 'unlimited', 'zero'];
   const outcomes = await own.report(resources.map((resourceId) => measured('5', { resourceId, ...reject })));
-  expect(shown(outcomes)).toEqual(['5', '5', '5', 'ENTITLEMENT_LIMIT_EXCEEDED 0']);
+  expect(shown(outcomes)).toEqual(['5', '10', '15', 'ENTITLEMENT_LIMIT_EXCEEDED 0']);
   expect(outcomes).toMatchObject([{ usageLimit: null }, { usageLimit: '1' }, { usageLimit: null }, {}]);
 });
 
@@ -249,7 +255,7 @@ test('a limit of the customer counts what every resource uses, one of a resource
     measured('1', reject),
   ]);
   const exceeded = (usage: string) => `ENTITLEMENT_LIMIT_EXCEEDED ${usage}`;
-  expect(shown(outcomes)).toEqual(['9', exceeded('9'), '1', '8', exceeded('8'), exceeded('18')]);
+  expect(shown(outcomes)).toEqual(['9', exceeded('9'), '10', '8', exceeded('8'), exceeded('18')]);
 });
 
 test('of 200 that come at once exactly as many are counted as the limit has room for', async () => {

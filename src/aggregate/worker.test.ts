@@ -157,7 +157,7 @@ test('measurements are acknowledged in order, with the usage right after each on
     // Back-dated: before the SET it changes nothing now.
     aMeasurement(customer, '100', { timestamp: at - 45 }),
   ]);
-  // Of its resource where one is named, else of the customer as a whole.
+  // Nothing is granted: of its resource where one is named, else of the customer as a whole.
   expect(usages(first)).toEqual(['0.1', '0.3', '7', '17', '14.5', '14.5']);
   expect(first[1]).toMatchObject({
     featureId: 'seats',

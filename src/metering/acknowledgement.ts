@@ -14,8 +14,9 @@ export interface Acknowledgement {
   readonly value: string;
   readonly timestamp: string;
   /**
-   * Usage right after this measurement, in the current period and the units that usage is answered in: of the
-   * resource when it names one, else of the customer over all resources and none.
+   * Usage right after this measurement, in the current period and the units that usage is answered in, as the
+   * entitlement counts it: of the resource where the entitlement is the resource's, else of the customer over all
+   * resources and none. Without one of the resource when it names one.
    */
   readonly currentUsage: string;
   readonly usageLimit: string | null;

@@ -86,6 +86,7 @@ describe('a counter', () => {
     const { world, customer, reader } = await aWorld();
     const seats = aFeature('seats');
     world.features.push(seats);
+    world.granted = () => aGrant(null);
     const asks = [
       ask(customer, seats, { period: null }),
       ask(customer, seats, { period: null, resourceId: 'r' }),

@@ -102,8 +102,10 @@ export const usageTypeDefs = /* GraphQL */ `
     "When it happened."
     timestamp: DateTime!
     """
-    Usage of the feature right after this measurement, in the current usage period: of the resource when one was
-    given, else of the customer over all resources and none. In the units of the feature's unitTransformation.
+    Usage of the feature right after this measurement, as the entitlement that usageLimit is of counts it: in its
+    current usage period, and of the resource where the entitlement is the resource's, else of the customer over all
+    resources and none. So it is the usage that \`entitlement\` answers for the same resource. Where nothing is granted
+    it is of all time, and of the resource when one was given. In the units of the feature's unitTransformation.
     """
     currentUsage: Decimal!
     "The usage that is granted; null without a limit."
