@@ -6,6 +6,7 @@ import type { UsageOutcome } from '../metering/acknowledgement.ts';
 import type { MeasurementFact } from '../metering/facts.ts';
 import type { Reservation } from '../metering/reservation.ts';
 import {
+  identityText,
   measurementContentDigest,
   measurementIdentity,
   verdictBeside,
@@ -172,7 +173,7 @@ function lookupKey(fact: MeasurementFact): LookupKey {
     resourceId,
     idempotencyKey,
     source: '',
-    identity: measurementIdentity(fact).toString('hex'),
+    identity: identityText(measurementIdentity(fact)),
     timestamp,
     receivedAt,
     scope: 'window',

@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { EventBlock, EventBlockBuilder } from '../metering/event-block.ts';
 import type { EventFact, MeasurementFact } from '../metering/facts.ts';
 import { someEvent } from '../metering/facts.fixture.ts';
-import { contentDigest, eventIdentity } from '../metering/identity.ts';
+import { contentDigest, eventIdentity, identityText } from '../metering/identity.ts';
 import { parseQuantity } from '../quantity.ts';
 import {
   eventClaims,
@@ -268,7 +268,7 @@ function installation(options = { windowMs: dayWindowMs, entriesMax: 1_000 }) {
     asked.push(...keys);
     const named = stored.filter((fact) =>
       keys.some((key) => {
-        if (key.identity !== eventIdentity(fact).toString('hex')) return false;
+        if (key.identity !== identityText(eventIdentity(fact))) return false;
         if (key.timestamp === fact.timestamp) return true;
         return key.scope === 'window' && Math.abs(key.receivedAt - fact.receivedAt) <= window;
       }),
@@ -301,7 +301,7 @@ function installation(options = { windowMs: dayWindowMs, entriesMax: 1_000 }) {
 
 function toCopy(fact: EventFact): StoredCopy {
   return {
-    identity: eventIdentity(fact).toString('hex'),
+    identity: identityText(eventIdentity(fact)),
     timestamp: fact.timestamp,
     receivedAt: fact.receivedAt,
     contentDigest: contentDigest(fact.dimensions),
@@ -310,7 +310,7 @@ function toCopy(fact: EventFact): StoredCopy {
 
 function toIdentityRow(fact: EventFact): Buffer {
   const row = Buffer.alloc(identityRowWords * 4);
-  eventIdentity(fact).copy(row, 0);
+  Buffer.from(eventIdentity(fact).buffer).copy(row, 0);
   row.writeUInt32LE(contentDigest(fact.dimensions), 16);
   row.writeBigInt64LE(BigInt(fact.timestamp), 20);
   row.writeBigInt64LE(BigInt(fact.receivedAt), 28);

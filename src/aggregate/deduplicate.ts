@@ -13,7 +13,8 @@
 import type { EventBlock } from '../metering/event-block.ts';
 import type { MeasurementFact } from '../metering/facts.ts';
 import {
-  identityBytes,
+  identityText,
+  identityWords,
   measurementContentDigest,
   measurementIdentity,
   type Verdict,
@@ -30,7 +31,7 @@ export interface CountedCopy {
 }
 
 export interface StoredCopy extends CountedCopy {
-  /** 32 hexadecimal digits, lower case. */
+  /** As `identityText` gives it. */
   readonly identity: string;
 }
 
@@ -67,8 +68,8 @@ export const lookupKeysMax = 10_000;
 /** Reports of one batch as columns, so that judging a report makes no object. */
 export interface ClaimRows {
   readonly count: number;
-  /** Four 32-bit words a row. */
-  readonly identityWords: Uint32Array;
+  /** `identityWords` a row. */
+  readonly identities: Uint32Array;
   timestamp(row: number): number;
   receivedAt(row: number): number;
   contentDigest(row: number): number;
@@ -80,7 +81,7 @@ export interface ClaimRows {
 export function eventClaims(block: EventBlock): ClaimRows {
   return {
     count: block.count,
-    identityWords: block.identityWords,
+    identities: block.identities(),
     timestamp: (row) => block.timestamp(row),
     receivedAt: (row) => block.receivedAt(row),
     contentDigest: (row) => block.contentDigest(row),
@@ -97,15 +98,15 @@ export function eventClaims(block: EventBlock): ClaimRows {
 }
 
 export function measurementClaims(facts: readonly MeasurementFact[]): ClaimRows {
-  const identities = new Uint8Array(facts.length * identityBytes);
+  const identities = new Uint32Array(facts.length * identityWords);
   facts.forEach((fact, row) => {
-    if (fact.idempotencyKey !== '') identities.set(measurementIdentity(fact), row * identityBytes);
+    if (fact.idempotencyKey !== '') identities.set(measurementIdentity(fact), row * identityWords);
   });
   const digests = Uint32Array.from(facts, measurementContentDigest);
   const fact = (row: number): MeasurementFact => facts[row] as MeasurementFact;
   return {
     count: facts.length,
-    identityWords: new Uint32Array(identities.buffer),
+    identities,
     timestamp: (row) => fact(row).timestamp,
     receivedAt: (row) => fact(row).receivedAt,
     contentDigest: (row) => digests[row] as number,
@@ -165,7 +166,7 @@ export class Claims {
     const remembered = findRow(this.#table, rows, row);
     if (remembered === verdicts.duplicate || this.#stored.size === 0) return remembered;
     let verdict = remembered;
-    for (const copy of this.#stored.get(identityHex(rows, row)) ?? []) {
+    for (const copy of this.#stored.get(identityKey(rows, row)) ?? []) {
       const beside = this.#beside(rows, row, copy);
       if (beside === verdicts.duplicate) return beside;
       if (beside === verdicts.conflict) verdict = beside;
@@ -177,8 +178,8 @@ export class Claims {
   claim(rows: ClaimRows, row: number): void {
     if (!rows.hasIdentity(row)) return;
     this.#table.add(
-      rows.identityWords,
-      row * 4,
+      rows.identities,
+      row * identityWords,
       rows.timestamp(row),
       rows.receivedAt(row),
       rows.contentDigest(row),
@@ -189,8 +190,8 @@ export class Claims {
   original(rows: ClaimRows, row: number): CountedCopy | undefined {
     if (!rows.hasIdentity(row)) return undefined;
     const copies = [
-      ...this.#table.copies(rows.identityWords, row * 4),
-      ...(this.#stored.get(identityHex(rows, row)) ?? []),
+      ...this.#table.copies(rows.identities, row * identityWords),
+      ...(this.#stored.get(identityKey(rows, row)) ?? []),
     ];
     return copies.find((copy) => this.#beside(rows, row, copy) === verdicts.duplicate);
   }
@@ -242,20 +243,19 @@ function lookupKey(rows: ClaimRows, row: number, table: IdentityTable): LookupKe
   const scope = table.lookupScope(timestamp, receivedAt);
   // A duplicate stays one whatever else is stored; a conflict may turn out to be a duplicate of a stored copy.
   if (scope === undefined || findRow(table, rows, row) === verdicts.duplicate) return undefined;
-  return { ...rows.place(row), identity: identityHex(rows, row), timestamp, receivedAt, scope };
+  return { ...rows.place(row), identity: identityKey(rows, row), timestamp, receivedAt, scope };
 }
 
 function findRow(table: IdentityTable, rows: ClaimRows, row: number): Verdict {
   return table.find(
-    rows.identityWords,
-    row * 4,
+    rows.identities,
+    row * identityWords,
     rows.timestamp(row),
     rows.receivedAt(row),
     rows.contentDigest(row),
   );
 }
 
-function identityHex(rows: ClaimRows, row: number): string {
-  const { buffer, byteOffset } = rows.identityWords;
-  return Buffer.from(buffer, byteOffset + row * identityBytes, identityBytes).toString('hex');
+function identityKey(rows: ClaimRows, row: number): string {
+  return identityText(rows.identities, row * identityWords);
 }

@@ -59,7 +59,7 @@ export interface IdentityRows {
   readonly words: Uint32Array;
 }
 
-/** identity 4, content digest 1, timestamp 2, receivedAt 2: instants are signed epoch ms, the lower word first. */
+/** Identity 4, content digest 1, timestamp 2, receivedAt 2: instants are signed epoch ms, the lower word first. */
 export const identityRowWords = 9;
 
 export interface FlushStore {

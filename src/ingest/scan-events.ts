@@ -6,7 +6,7 @@
 import { isUtf8 } from 'node:buffer';
 import { jsonDepthMax, parseJsonBytes } from '../json.ts';
 import { EventBlockBuilder } from '../metering/event-block.ts';
-import { type EventPlaces, makeEventPlaces, placesMax, textPlaces } from '../metering/event-places.ts';
+import type { ColumnWriter } from '../metering/native-column.ts';
 import { decodeEvent } from '../metering/decode-event.ts';
 import { isRejection } from '../metering/decode-field.ts';
 import { factLimits, type Rejection } from '../metering/facts.ts';
@@ -51,45 +51,46 @@ const listKey = Buffer.from('"events"');
 /** Levels that a body of the latter form has around each event. */
 const levelsAround = 2;
 
-type TextField = keyof typeof textPlaces;
+const fields = {
+  customerId: { key: Buffer.from('customerId"'), bit: 1 },
+  eventName: { key: Buffer.from('eventName"'), bit: 2 },
+  idempotencyKey: { key: Buffer.from('idempotencyKey"'), bit: 4 },
+  resourceId: { key: Buffer.from('resourceId"'), bit: 8 },
+  timestamp: { key: Buffer.from('timestamp"'), bit: 16 },
+  dimensions: { key: Buffer.from('dimensions"'), bit: 32 },
+} as const;
+type Field = (typeof fields)[keyof typeof fields];
 
-interface Field {
-  readonly key: Buffer;
-  /** A bit of its own. */
-  readonly bit: number;
-  readonly text: TextField | undefined;
-}
+const requiredBits = fields.customerId.bit | fields.eventName.bit | fields.idempotencyKey.bit;
 
-const fields: readonly Field[] = [
-  ...(['customerId', 'eventName', 'idempotencyKey', 'resourceId'] as const).map((text) => ({
-    name: text,
-    text,
-  })),
-  ...['timestamp', 'dimensions'].map((name) => ({ name, text: undefined })),
-].map(({ name, text }, index) => ({ key: Buffer.from(name), bit: 1 << index, text }));
+/** No two fields begin with the same letter. */
+const fieldByFirst = Array.from({ length: 256 }, (_, byte) =>
+  Object.values(fields).find(({ key }) => key[0] === byte),
+);
 
-/** The first three, which are the required ones. */
-const requiredBits = 0b111;
-const dimensionsBit = 1 << 5;
+/** Larger events are looked at by the complete decoder. */
+const eventBytesMax = 65_536;
 
 class EventScanner {
   readonly #block = new EventBlockBuilder();
-  readonly #event: EventPlaces = makeEventPlaces();
   #rejected: Rejection[] = [];
   #body: Uint8Array = new Uint8Array(0);
+  #receivedAt = 0;
+  /** Of the event that is being read. */
+  #timestamp = 0;
 
   /** One event, an array, or `{"events": […]}`. */
   scanJson(body: Uint8Array, receivedAt: number): ScannedEvents | undefined {
     if (!this.#begin(body, receivedAt)) return undefined;
-    const start = this.#pastBlanks(0);
+    const start = pastBlanks(this.#body, 0);
     let at = start;
     if (body[at] === braceOpen) {
-      at = this.#pastBlanks(this.#pastKey(this.#pastBlanks(at + 1)));
+      at = pastBlanks(this.#body, this.#pastKey(pastBlanks(this.#body, at + 1)));
       // Not the list's key as it is mostly written: an event's, or the list's in another form, which is no event.
       if (body[at] !== bracketOpen) return this.#ended(this.#scanKnown(start), body.length);
     }
     if (body[at] !== bracketOpen) return undefined;
-    at = this.#pastBlanks(this.#scanList(at));
+    at = pastBlanks(this.#body, this.#scanList(at));
     if (body[start] === braceOpen) {
       if (body[at] !== braceClose) return undefined;
       at += 1;
@@ -99,12 +100,12 @@ class EventScanner {
 
   scanLines(body: Uint8Array, receivedAt: number): ScannedEvents | undefined {
     if (!this.#begin(body, receivedAt)) return undefined;
-    for (let at = this.#pastBlanks(0); at < body.length; at = this.#pastBlanks(at)) {
+    for (let at = pastBlanks(this.#body, 0); at < body.length; at = pastBlanks(this.#body, at)) {
       const lineEnd = body.indexOf(0x0a, at);
       const end = lineEnd === -1 ? body.length : lineEnd;
       // Which line is wrong, the complete decoder can say.
       at = this.#scanKnown(at);
-      if (at === unknown || at > end || this.#pastBlanks(at) < end) return undefined;
+      if (at === unknown || at > end || pastBlanks(this.#body, at) < end) return undefined;
     }
     return this.#ended(body.length, body.length);
   }
@@ -113,26 +114,25 @@ class EventScanner {
     this.#block.clear();
     this.#rejected = [];
     this.#body = body;
-    this.#event.body = body;
-    this.#event.receivedAt = receivedAt;
+    this.#receivedAt = receivedAt;
     return isUtf8(body);
   }
 
   /** The result, when the scan came to the body's end. */
   #ended(at: number, end: number): ScannedEvents | undefined {
     const count = this.#block.count + this.#rejected.length;
-    if (at === unknown || this.#pastBlanks(at) !== end || count === 0) return undefined;
+    if (at === unknown || pastBlanks(this.#body, at) !== end || count === 0) return undefined;
     return { events: this.#block, rejected: this.#rejected };
   }
 
   #scanList(opening: number): number {
     const body = this.#body;
-    let at = this.#pastBlanks(opening + 1);
+    let at = pastBlanks(body, opening + 1);
     for (;;) {
-      at = this.#pastBlanks(this.#scanEvent(at));
+      at = pastBlanks(body, this.#scanEvent(at));
       if (body[at] === bracketClose) return at + 1;
       if (body[at] !== comma) return unknown;
-      at = this.#pastBlanks(at + 1);
+      at = pastBlanks(body, at + 1);
     }
   }
 
@@ -142,11 +142,14 @@ class EventScanner {
     return end === unknown ? this.#decodeAlone(start) : end;
   }
 
-  /** Looks at an event in the common form and takes it. */
+  /** Takes an event in the common form. */
   #scanKnown(start: number): number {
-    const end = this.#placesOf(start);
-    if (end === unknown || end - start > placesMax.eventBytes) return unknown;
-    this.#block.appendPlaces(this.#event);
+    const end = this.#scanFields(start);
+    if (end === unknown || end - start > eventBytesMax) {
+      this.#block.discard();
+      return unknown;
+    }
+    this.#block.add(this.#timestamp, this.#receivedAt);
     return end;
   }
 
@@ -157,136 +160,102 @@ class EventScanner {
     const parsed = parseJsonBytes(this.#body.subarray(start, end));
     if (!parsed.ok) return unknown;
     const index = this.#block.count + this.#rejected.length;
-    const fact = decodeEvent(parsed.value, index, this.#event.receivedAt);
+    const fact = decodeEvent(parsed.value, index, this.#receivedAt);
     if (isRejection(fact)) this.#rejected.push(fact);
     else this.#block.append(fact);
     return end;
   }
 
-  #placesOf(start: number): number {
+  #scanFields(start: number): number {
     const body = this.#body;
-    const event = this.#event;
     if (body[start] !== braceOpen) return unknown;
-    event.texts.fill(0);
-    event.dimensionCount = 0;
-    event.timestamp = event.receivedAt;
+    this.#timestamp = this.#receivedAt;
     let seen = 0;
     let at = start + 1;
     for (;;) {
-      at = this.#pastBlanks(at);
-      const field = this.#fieldAt(at);
-      if (field === undefined || (seen & field.bit) !== 0) return unknown;
+      at = pastBlanks(body, at);
+      const field = body[at] === quote ? fieldByFirst[body[at + 1] as number] : undefined;
+      if (field === undefined || (seen & field.bit) !== 0 || !isAt(body, at + 1, field.key)) return unknown;
       seen |= field.bit;
-      at = this.#pastBlanks(at + field.key.length + 2);
+      at = pastBlanks(body, at + 1 + field.key.length);
       if (body[at] !== colon) return unknown;
-      at = this.#pastBlanks(this.#scanField(field, this.#pastBlanks(at + 1)));
+      at = this.#scanValue(field, pastBlanks(body, at + 1));
+      if (at === unknown) return unknown;
+      at = pastBlanks(body, at);
       if (body[at] === braceClose) break;
       if (body[at] !== comma) return unknown;
       at += 1;
     }
-    return (seen & requiredBits) === requiredBits ? at + 1 : unknown;
+    if ((seen & requiredBits) !== requiredBits) return unknown;
+    if ((seen & fields.resourceId.bit) === 0) this.#block.resourceId.writeText('');
+    return at + 1;
   }
 
-  #fieldAt(at: number): Field | undefined {
-    const body = this.#body;
-    if (body[at] !== quote) return undefined;
-    return fields.find(
-      ({ key }) => body[at + key.length + 1] === quote && body[at + 1] === key[0] && isAt(body, at + 1, key),
-    );
+  #scanValue(field: Field, at: number): number {
+    switch (field) {
+      case fields.customerId:
+        return this.#scanId(this.#block.customerId, at);
+      case fields.eventName:
+        return this.#scanId(this.#block.eventName, at);
+      case fields.idempotencyKey:
+        return this.#scanId(this.#block.idempotencyKey, at);
+      case fields.resourceId:
+        return this.#scanId(this.#block.resourceId, at);
+      case fields.timestamp:
+        return this.#scanTimestamp(at);
+      default:
+        return this.#scanDimensions(at);
+    }
   }
 
-  #scanField(field: Field, at: number): number {
-    const { text, bit } = field;
-    if (text !== undefined) return this.#scanId(text, at);
-    return bit === dimensionsBit ? this.#scanDimensions(at) : this.#scanTimestamp(at);
-  }
-
-  #scanId(name: TextField, at: number): number {
-    const end = this.#endOfText(at);
+  #scanId(column: ColumnWriter, at: number): number {
+    if (this.#body[at] !== quote) return unknown;
+    const end = column.writePlainJson(this.#body, at + 1);
+    const size = end - at - 2;
     // So many bytes are at most as many characters.
-    if (end === unknown || end === at + 2 || end - at - 2 > factLimits.idLengthMax) return unknown;
-    this.#event.texts[textPlaces[name]] = at + 1;
-    this.#event.texts[textPlaces[name] + 1] = end - 1;
-    return end;
+    return size >= 1 && size <= factLimits.idLengthMax ? end : unknown;
   }
 
   #scanTimestamp(at: number): number {
-    const { receivedAt } = this.#event;
-    const isText = this.#body[at] === quote;
-    const end = isText ? this.#endOfText(at) : endOfNumber(this.#body, at);
+    const body = this.#body;
+    const isText = body[at] === quote;
+    const end = isText ? endOfShortText(body, at + 1) : endOfNumber(body, at);
     if (end === unknown) return unknown;
-    const instant = isText ? scanInstant(this.#body, at + 1, end - 1) : wholeNumber(this.#body, at, end);
-    const isTaken = instant <= receivedAt + factLimits.futureMsMax && instant <= factLimits.instantMax;
+    const instant = isText ? scanInstant(body, at + 1, end - 1) : wholeNumber(body, at, end);
+    const isTaken = instant <= this.#receivedAt + factLimits.futureMsMax && instant <= factLimits.instantMax;
     // NaN, which is no instant, is not less than anything either.
     if (!isTaken || !(instant >= factLimits.instantMin)) return unknown;
-    this.#event.timestamp = instant;
+    this.#timestamp = instant;
     return end;
   }
 
   #scanDimensions(opening: number): number {
     const body = this.#body;
-    const event = this.#event;
     if (body[opening] !== braceOpen) return unknown;
-    let at = this.#pastBlanks(opening + 1);
+    let at = pastBlanks(body, opening + 1);
     if (body[at] === braceClose) return at + 1;
     for (;;) {
-      const keyEnd = this.#endOfText(at);
-      if (keyEnd === unknown || keyEnd === at + 2 || keyEnd - at - 2 > factLimits.idLengthMax) return unknown;
-      const textAt = this.#pastBlanks(keyEnd);
-      if (body[textAt] !== colon || event.dimensionCount === placesMax.dimensions) return unknown;
-      const end = this.#scanDimension(at + 1, keyEnd - 1, this.#pastBlanks(textAt + 1));
-      if (end === unknown) return unknown;
-      at = this.#pastBlanks(end);
+      // Object.keys moves keys that are whole numbers to the front.
+      if (body[at] !== quote || isDigit(body[at + 1] as number)) return unknown;
+      at = this.#block.dimensionKey(body, at + 1);
+      if (at === unknown) return unknown;
+      at = pastBlanks(body, at);
+      if (body[at] !== colon) return unknown;
+      at = this.#scanDimension(pastBlanks(body, at + 1));
+      if (at === unknown) return unknown;
+      at = pastBlanks(body, at);
       if (body[at] === braceClose) return at + 1;
       if (body[at] !== comma) return unknown;
-      at = this.#pastBlanks(at + 1);
+      at = pastBlanks(body, at + 1);
     }
   }
 
-  #scanDimension(keyStart: number, keyEnd: number, at: number): number {
+  #scanDimension(at: number): number {
     const body = this.#body;
-    const { dimensions, dimensionCount, order } = this.#event;
-    const first = body[keyStart] as number;
-    // Object.keys moves keys that are whole numbers to the front.
-    if (first >= 0x30 && first <= 0x39) return unknown;
-    const isText = body[at] === quote;
-    const end = isText ? this.#endOfText(at) : endOfPlainValue(body, at);
-    if (end === unknown) return unknown;
-    const place = 4 * dimensionCount;
-    dimensions[place] = keyStart;
-    dimensions[place + 1] = keyEnd;
-    dimensions[place + 2] = isText ? at + 1 : at;
-    dimensions[place + 3] = isText ? end - 1 : end;
-    let rank = dimensionCount;
-    for (; rank > 0; rank -= 1) {
-      const before = 4 * (order[rank - 1] as number);
-      const compared = compareBytes(
-        body,
-        dimensions[before] as number,
-        dimensions[before + 1] as number,
-        keyStart,
-        keyEnd,
-      );
-      // Of a key written twice the last one stands; that is rare.
-      if (compared === 0) return unknown;
-      if (compared < 0) break;
-      order[rank] = order[rank - 1] as number;
-    }
-    order[rank] = dimensionCount;
-    this.#event.dimensionCount += 1;
+    if (body[at] === quote) return this.#block.dimensionJson(body, at + 1);
+    const end = endOfPlainValue(body, at);
+    if (end !== unknown) this.#block.dimensionBytes(body, at, end);
     return end;
-  }
-
-  /** Past the closing quote. Escapes are not known, nor what stands in no JSON text. */
-  #endOfText(opening: number): number {
-    const body = this.#body;
-    if (body[opening] !== quote) return unknown;
-    let at = opening + 1;
-    for (let byte = body[at]; byte !== quote; byte = body[at]) {
-      if (byte === undefined || byte < 0x20 || byte === backslash) return unknown;
-      at += 1;
-    }
-    return at + 1;
   }
 
   /** Past the closing brace; strings may hold anything. */
@@ -315,26 +284,21 @@ class EventScanner {
   /** Past `"events" :`, or where no list begins. */
   #pastKey(at: number): number {
     if (!isAt(this.#body, at, listKey)) return this.#body.length;
-    const after = this.#pastBlanks(at + listKey.length);
+    const after = pastBlanks(this.#body, at + listKey.length);
     return this.#body[after] === colon ? after + 1 : this.#body.length;
-  }
-
-  #pastBlanks(start: number): number {
-    const body = this.#body;
-    let at = start;
-    for (
-      let byte = body[at];
-      byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
-      byte = body[at]
-    ) {
-      at += 1;
-    }
-    return at;
   }
 }
 
 /** One for the process, since its memory is used over and over. */
 const scanner = new EventScanner();
+
+/** Past the closing quote of a text that may be a timestamp. */
+function endOfShortText(body: Uint8Array, start: number): number {
+  for (let at = start; at < start + timestampBytesMax; at += 1) if (body[at] === quote) return at + 1;
+  return unknown;
+}
+
+const timestampBytesMax = 48;
 
 /** Past a number, `true` or `false`. */
 function endOfPlainValue(body: Uint8Array, at: number): number {
@@ -361,11 +325,16 @@ function isAt(body: Uint8Array, start: number, text: Buffer): boolean {
   return true;
 }
 
-function compareBytes(body: Uint8Array, aStart: number, aEnd: number, bStart: number, bEnd: number): number {
-  const shared = Math.min(aEnd - aStart, bEnd - bStart);
-  for (let at = 0; at < shared; at += 1) {
-    const difference = (body[aStart + at] as number) - (body[bStart + at] as number);
-    if (difference !== 0) return difference;
-  }
-  return aEnd - aStart - (bEnd - bStart);
+function pastBlanks(body: Uint8Array, start: number): number {
+  let at = start;
+  while ((body[at] as number) <= 0x20 && isBlank(body[at] as number)) at += 1;
+  return at;
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}
+
+function isDigit(byte: number): boolean {
+  return byte >= 0x30 && byte <= 0x39;
 }

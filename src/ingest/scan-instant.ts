@@ -4,7 +4,9 @@
  */
 export function scanInstant(body: Uint8Array, start: number, end: number): number {
   if (end - start < 20 || !hasSeparators(body, start) || body[end - 1] !== 0x5a) return Number.NaN;
-  const [year, month, day] = [digits(body, start, 4), digits(body, start + 5, 2), digits(body, start + 8, 2)];
+  const year = digits(body, start, 4);
+  const month = digits(body, start + 5, 2);
+  const day = digits(body, start + 8, 2);
   const hour = digits(body, start + 11, 2);
   const minute = digits(body, start + 14, 2);
   const second = digits(body, start + 17, 2);

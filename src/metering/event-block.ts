@@ -5,14 +5,13 @@
  * Layout: varint column count, varint row count, then each column as name, type and values. The byte that holds
  * the column count is the block's first.
  */
+import { keySeed, textDigest } from './content-digest.ts';
 import { type EventFact, factLimits } from './facts.ts';
-import { contentDigest, identityBytes, writeEventIdentity } from './identity.ts';
-import { type EventPlaces, NetstringDigest, textPlaces } from './event-places.ts';
+import { beginIdentity, identityWords } from './identity.ts';
 import { ColumnReader, ColumnWriter, type TextColumn, writeVarint } from './native-column.ts';
 
 /** The columns in order, with the types that `input(...)` has to name when a block is inserted. */
 export const eventBlockColumns = [
-  ['identity', `FixedString(${identityBytes})`],
   ['content_digest', 'UInt32'],
   ['received_at', "DateTime64(3, 'UTC')"],
   ['timestamp', "DateTime64(3, 'UTC')"],
@@ -33,39 +32,47 @@ const headers = eventBlockColumns.map(([name, type]) => columnHeader(name, type)
 const headerBytes = headers.reduce((sum, header) => sum + header.length, 0);
 const verdictHeader = columnHeader(...verdictColumn);
 const countsBytesMax = 5;
+/** Of an event that is written part by part. */
+const plainDimensionsMax = 64;
 /** What a row takes at least: the fixed columns, five empty texts and a map's end. */
-const rowBytesMin = identityBytes + 4 + 8 + 8 + 5 + 8;
+const rowBytesMin = 4 + 8 + 8 + 5 + 8;
 
-/** Writes facts straight into columns: no object is made for an event, and the block is assembled once. */
+/**
+ * Writes events straight into columns, and the block is assembled once. Facts are appended whole. Who reads bytes
+ * writes an event part by part, each once, and ends it with `add` or `discard`; so no object is made for an event.
+ */
 export class EventBlockBuilder {
-  readonly #identity = new ColumnWriter(16_384);
+  readonly eventName = new ColumnWriter(16_384);
+  readonly customerId = new ColumnWriter(16_384);
+  readonly resourceId = new ColumnWriter(4_096);
+  readonly idempotencyKey = new ColumnWriter(32_768);
+  readonly #source = new ColumnWriter(4_096);
   readonly #digest = new ColumnWriter(4_096);
   readonly #receivedAt = new ColumnWriter(8_192);
   readonly #timestamp = new ColumnWriter(8_192);
-  readonly #eventName = new ColumnWriter(16_384);
-  readonly #customerId = new ColumnWriter(16_384);
-  readonly #resourceId = new ColumnWriter(4_096);
-  readonly #idempotencyKey = new ColumnWriter(32_768);
-  readonly #source = new ColumnWriter(4_096);
   readonly #mapEnds = new ColumnWriter(8_192);
   readonly #mapKeys = new ColumnWriter(32_768);
   readonly #mapTexts = new ColumnWriter(32_768);
   /** In the block's order; the last three are the map. */
-  readonly #netstrings = new NetstringDigest();
   readonly #columns = [
-    this.#identity,
     this.#digest,
     this.#receivedAt,
     this.#timestamp,
-    this.#eventName,
-    this.#customerId,
-    this.#resourceId,
-    this.#idempotencyKey,
+    this.eventName,
+    this.customerId,
+    this.resourceId,
+    this.idempotencyKey,
     this.#source,
     this.#mapEnds,
     this.#mapKeys,
     this.#mapTexts,
   ];
+  /** Of each column, without the event that is being written. */
+  readonly #lengths = new Uint32Array(this.#columns.length);
+  /** Of the event that is being written: its keys' digests, the sum of all, and where the next text begins. */
+  readonly #keyDigests = new Uint32Array(plainDimensionsMax);
+  #dimensions = 0;
+  #contentDigest = 0;
   #count = 0;
   #entries = 0;
 
@@ -75,66 +82,122 @@ export class EventBlockBuilder {
 
   /** What `finish` would return now, within a few bytes; the caller seals by it, for the builder has no bound. */
   get byteSize(): number {
-    return this.#columns.reduce((sum, column) => sum + column.length, headerBytes + countsBytesMax);
+    let size = headerBytes + countsBytesMax;
+    for (const column of this.#columns) size += column.length;
+    return size;
   }
 
   append(fact: EventFact): void {
-    const offset = this.#identity.reserve(identityBytes);
-    writeEventIdentity(fact, this.#identity.target, offset);
-    this.#digest.writeUInt32(contentDigest(fact.dimensions));
-    this.#receivedAt.writeInt64(fact.receivedAt);
-    this.#timestamp.writeInt64(fact.timestamp);
-    this.#eventName.writeText(fact.eventName);
-    this.#customerId.writeText(fact.customerId);
-    this.#resourceId.writeText(fact.resourceId);
-    this.#idempotencyKey.writeText(fact.idempotencyKey);
-    this.#source.writeText(fact.source);
+    this.eventName.writeText(fact.eventName);
+    this.customerId.writeText(fact.customerId);
+    this.resourceId.writeText(fact.resourceId);
+    this.idempotencyKey.writeText(fact.idempotencyKey);
     for (const [key, text] of fact.dimensions) {
+      const keyStart = this.#mapKeys.length;
+      const textStart = this.#mapTexts.length;
       this.#mapKeys.writeText(key);
       this.#mapTexts.writeText(text);
+      this.#digestEntry(lastTextDigest(this.#mapKeys, keyStart, keySeed), textStart);
     }
-    this.#entries += fact.dimensions.length;
-    this.#mapEnds.writeInt64(this.#entries);
-    this.#count += 1;
+    this.#dimensions = fact.dimensions.length;
+    this.#source.writeText(fact.source);
+    this.#end(fact.timestamp, fact.receivedAt);
   }
 
-  /** As `append`, of an event that was only looked at: its bytes go from the body into the columns. */
-  appendPlaces(event: EventPlaces): void {
-    const { body, texts, dimensions, dimensionCount } = event;
-    const offset = this.#identity.reserve(identityBytes);
-    this.#netstrings.writeEventIdentity(event, this.#identity.target, offset);
-    this.#digest.writeUInt32(this.#netstrings.contentDigest(event));
-    this.#receivedAt.writeInt64(event.receivedAt);
-    this.#timestamp.writeInt64(event.timestamp);
-    this.#writePlace(this.#eventName, body, texts, textPlaces.eventName);
-    this.#writePlace(this.#customerId, body, texts, textPlaces.customerId);
-    this.#writePlace(this.#resourceId, body, texts, textPlaces.resourceId);
-    this.#writePlace(this.#idempotencyKey, body, texts, textPlaces.idempotencyKey);
-    this.#source.writeText('');
-    for (let at = 0; at < 4 * dimensionCount; at += 4) {
-      this.#writePlace(this.#mapKeys, body, dimensions, at);
-      this.#writePlace(this.#mapTexts, body, dimensions, at + 2);
+  /**
+   * Writes a dimension's key, a JSON string whose opening quote stands before `start`, and returns the offset after
+   * its closing quote. -1 when it is no plain JSON (see `writePlainJson`), empty, as long as no key may be, written
+   * twice in this event or one too many: then the event is to be discarded.
+   */
+  dimensionKey(body: Uint8Array, start: number): number {
+    const column = this.#mapKeys;
+    const keyStart = column.length;
+    const end = column.writePlainJson(body, start);
+    const size = end - start - 1;
+    if (size < 1 || size > factLimits.idLengthMax || this.#dimensions === plainDimensionsMax) return -1;
+    const digest = lastTextDigest(column, keyStart, keySeed);
+    for (let index = 0; index < this.#dimensions; index += 1) {
+      if (this.#keyDigests[index] === digest) return -1;
     }
-    this.#entries += dimensionCount;
+    this.#keyDigests[this.#dimensions] = digest;
+    this.#dimensions += 1;
+    return end;
+  }
+
+  /** Writes the text of the dimension whose key was written last, as `dimensionKey` does. */
+  dimensionJson(body: Uint8Array, start: number): number {
+    const textStart = this.#mapTexts.length;
+    const end = this.#mapTexts.writePlainJson(body, start);
+    if (end !== -1) this.#digestEntry(this.#keyDigests[this.#dimensions - 1] as number, textStart);
+    return end;
+  }
+
+  /** As `dimensionJson`, of bytes that are the text itself. */
+  dimensionBytes(body: Uint8Array, start: number, end: number): void {
+    const textStart = this.#mapTexts.length;
+    this.#mapTexts.writeBytes(body, start, end);
+    this.#digestEntry(this.#keyDigests[this.#dimensions - 1] as number, textStart);
+  }
+
+  /** The event whose four ids and dimensions were written is whole. */
+  add(timestamp: number, receivedAt: number): void {
+    this.#source.writeText('');
+    this.#end(timestamp, receivedAt);
+  }
+
+  /** Forgets what was written of the event that is no event. */
+  discard(): void {
+    for (let index = 0; index < this.#columns.length; index += 1) {
+      this.#columns[index]?.truncate(this.#lengths[index] as number);
+    }
+    this.#dimensions = 0;
+    this.#contentDigest = 0;
+  }
+
+  #digestEntry(keyDigest: number, textStart: number): void {
+    this.#contentDigest = (this.#contentDigest + lastTextDigest(this.#mapTexts, textStart, keyDigest)) >>> 0;
+  }
+
+  #end(timestamp: number, receivedAt: number): void {
+    this.#digest.writeUInt32(this.#contentDigest);
+    this.#receivedAt.writeInt64(receivedAt);
+    this.#timestamp.writeInt64(timestamp);
+    this.#entries += this.#dimensions;
     this.#mapEnds.writeInt64(this.#entries);
+    this.#dimensions = 0;
+    this.#contentDigest = 0;
     this.#count += 1;
+    this.#keepLengths();
+  }
+
+  #keepLengths(): void {
+    for (let index = 0; index < this.#columns.length; index += 1) {
+      this.#lengths[index] = (this.#columns[index] as ColumnWriter).length;
+    }
   }
 
   /** Every event of another builder, which keeps them. */
   appendAll(other: EventBlockBuilder): void {
-    const mapEnds = this.#columns.indexOf(this.#mapEnds);
-    other.#columns.forEach((column, index) => {
-      if (index !== mapEnds || this.#entries === 0) this.#columns[index]?.writeColumn(column);
-      else for (const end of other.#ends()) this.#mapEnds.writeInt64(this.#entries + end);
-    });
+    for (let index = 0; index < this.#columns.length; index += 1) {
+      const column = this.#columns[index] as ColumnWriter;
+      const more = other.#columns[index] as ColumnWriter;
+      if (column !== this.#mapEnds) column.writeColumn(more);
+      // A body holds fewer entries than 32 bits.
+      else
+        for (let at = 0; at < more.length; at += 8)
+          column.writeInt64(this.#entries + more.view.getUint32(at, true));
+    }
     this.#entries += other.#entries;
     this.#count += other.#count;
+    this.#keepLengths();
   }
 
   clear(): void {
     for (const column of this.#columns) column.clear();
     this.#count = 0;
     this.#entries = 0;
+    this.#lengths.fill(0);
+    this.discard();
   }
 
   /** The block of all events appended since the last time, at least one; the builder is then empty. */
@@ -150,16 +213,6 @@ export class EventBlockBuilder {
     this.clear();
     return block.subarray(0, offset);
   }
-
-  /** Entries up to each event's end. A body holds fewer of them than 32 bits. */
-  *#ends(): Generator<number> {
-    const { target, length } = this.#mapEnds;
-    for (let at = 0; at < length; at += 8) yield target.readUInt32LE(at);
-  }
-
-  #writePlace(column: ColumnWriter, body: Uint8Array, places: Int32Array, at: number): void {
-    column.writeBytes(body, places[at] as number, places[at + 1] as number);
-  }
 }
 
 /** The payload is no event block; it can only be set aside. The message holds offsets, never content. */
@@ -174,8 +227,6 @@ export class CorruptBlockError extends Error {
  */
 export class EventBlock {
   readonly count: number;
-  /** Four words a row, as the payload has them: for comparing and hashing, not for arithmetic. */
-  readonly identityWords: Uint32Array;
   readonly #payload: Buffer;
   readonly #digests: Uint32Array;
   readonly #receivedAt: Float64Array;
@@ -205,8 +256,6 @@ export class EventBlock {
     this.#payload = payload;
     this.count = count;
     next();
-    this.identityWords = readWords(payload, reader, 4 * count);
-    next();
     this.#digests = readWords(payload, reader, count);
     next();
     this.#receivedAt = readInstants(payload, reader, count);
@@ -226,6 +275,25 @@ export class EventBlock {
     this.#mapKeys = reader.texts(entries);
     this.#mapTexts = reader.texts(entries);
     if (reader.left !== 0) throw corrupt(`${reader.left} bytes after the last column`);
+  }
+
+  /** Of every row, `identityWords` each. Computed anew at each call, 0.1 µs a row. */
+  identities(): Uint32Array {
+    const identities = new Uint32Array(identityWords * this.count);
+    const { event_name: name, customer_id: customer, resource_id: resource } = this.#texts;
+    const { idempotency_key: key, source } = this.#texts;
+    const { buffer, byteOffset, length } = this.#payload;
+    const view = new DataView(buffer, byteOffset, length);
+    for (let row = 0; row < this.count; row += 1) {
+      const hash = beginIdentity('event');
+      hash.add(view, customer.start(row), customer.end(row));
+      hash.add(view, resource.start(row), resource.end(row));
+      hash.add(view, name.start(row), name.end(row));
+      hash.add(view, key.start(row), key.end(row));
+      hash.add(view, source.start(row), source.end(row));
+      hash.writeTo(identities, identityWords * row);
+    }
+    return identities;
   }
 
   contentDigest(row: number): number {
@@ -306,6 +374,14 @@ export class EventBlock {
 
 function corrupt(reason: string): CorruptBlockError {
   return new CorruptBlockError(`not an event block: ${reason}`);
+}
+
+/** Of the text that was written at `start`, up to the column's end. */
+function lastTextDigest(column: ColumnWriter, start: number, seed: number): number {
+  const { view, length } = column;
+  let textStart = start;
+  while (view.getUint8(textStart) > 127) textStart += 1;
+  return textDigest(view, textStart + 1, length, seed);
 }
 
 function columnHeader(name: string, type: string): Buffer {

@@ -1,79 +1,72 @@
 /**
  * What makes two reports the same one (contract, section 5.1): the identity, the content, and the rule that
- * decides between two copies. JavaScript computes an identity when a fact arrives, ClickHouse computes the very
- * same from its columns when the memory of identities is rebuilt, so identities need no column of their own.
+ * decides between two copies. An identity is a hash under a key of this process's own, so that nobody can choose
+ * texts that meet in it. It is never stored: it is computed when a batch is read, and from the columns of what is
+ * stored when the memory of identities is rebuilt.
  */
-import { hash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
+import { randomBytes } from 'node:crypto';
 import { quantityToText } from '../quantity.ts';
+import { keySeed, textDigest } from './content-digest.ts';
 import type { EventFact, MeasurementFact } from './facts.ts';
+import { KeyedHash, keyedHashWords } from './keyed-hash.ts';
 
 /** 128 bits: among 10^12 identities the chance that any two collide is below 10^-14. */
-export const identityBytes = 16;
+export const identityWords = keyedHashWords;
 
-type EventIdentityParts = Pick<
-  EventFact,
-  'customerId' | 'resourceId' | 'eventName' | 'idempotencyKey' | 'source'
->;
-type MeasurementIdentityParts = Pick<
-  MeasurementFact,
-  'customerId' | 'resourceId' | 'featureId' | 'idempotencyKey'
->;
+/** What an identity is of, so that no event has that of a measurement. */
+const kinds = { event: 1, measurement: 2 } as const;
+export type IdentityKind = keyof typeof kinds;
 
-/** The 16 bytes that stand for (kind, customer, resource, event name, idempotency key, source). */
-export function eventIdentity(fact: EventIdentityParts): Buffer {
-  const identity = Buffer.allocUnsafe(identityBytes);
-  writeEventIdentity(fact, identity, 0);
+const hash = new KeyedHash(new Uint32Array(Uint8Array.from(randomBytes(4 * keyedHashWords)).buffer));
+
+/** To be given customer, resource, event's name or feature, idempotency key and source, before another one begins. */
+export function beginIdentity(kind: IdentityKind): KeyedHash {
+  hash.begin(kinds[kind]);
+  return hash;
+}
+
+/** Of the same texts in the same order; an absent one is empty. */
+export function identityOf(kind: IdentityKind, texts: readonly string[]): Uint32Array {
+  const identity = new Uint32Array(identityWords);
+  const begun = beginIdentity(kind);
+  for (const text of texts) begun.add(scratch.view, 0, scratch.write(text));
+  begun.writeTo(identity, 0);
   return identity;
 }
 
-/** As `eventIdentity`, into a column that is being built: 0.9 µs, nearly all of it SHA-256 and its call. */
-export function writeEventIdentity(fact: EventIdentityParts, target: Buffer, offset: number): void {
+export function eventIdentity(
+  fact: Pick<EventFact, 'customerId' | 'resourceId' | 'eventName' | 'idempotencyKey' | 'source'>,
+): Uint32Array {
   const { customerId, resourceId, eventName, idempotencyKey, source } = fact;
-  const digest = sha256(netstrings(['event', customerId, resourceId, eventName, idempotencyKey, source]));
-  target.write(digest, offset, identityBytes, 'latin1');
+  return identityOf('event', [customerId, resourceId, eventName, idempotencyKey, source]);
 }
 
 /** Only for measurements with an idempotency key; one without is never a duplicate and has no identity. */
-export function measurementIdentity(fact: MeasurementIdentityParts): Buffer {
+export function measurementIdentity(
+  fact: Pick<MeasurementFact, 'customerId' | 'resourceId' | 'featureId' | 'idempotencyKey'>,
+): Uint32Array {
   const { customerId, resourceId, featureId, idempotencyKey } = fact;
-  const digest = sha256(netstrings(['measurement', customerId, resourceId, featureId, idempotencyKey, '']));
-  return Buffer.from(digest.slice(0, identityBytes), 'latin1');
+  return identityOf('measurement', [customerId, resourceId, featureId, idempotencyKey, '']);
 }
 
-/** `eventIdentity` over the columns of table `events`, as FixedString(16). */
-export const eventIdentitySql = identitySql('event', [
-  'customer_id',
-  'resource_id',
-  'event_name',
-  'idempotency_key',
-  'source',
-]);
+/** The identity at this place among words, as a key for a Map. */
+export function identityText(words: Uint32Array, at = 0): string {
+  return `${words[at]} ${words[at + 1]} ${words[at + 2]} ${words[at + 3]}`;
+}
 
-/** `measurementIdentity` over the columns of table `measurements`, as FixedString(16). */
-export const measurementIdentitySql = identitySql('measurement', [
-  'customer_id',
-  'resource_id',
-  'feature_id',
-  'idempotency_key',
-  "''",
-]);
-
-/**
- * 32 bits that differ when content differs, whatever order the dimensions came in. It only tells a conflict
- * from a repetition, neither of which is counted, so one collision in 4 billion costs a wrong label.
- */
-export function contentDigest(dimensions: EventFact['dimensions'], extra: readonly string[] = []): number {
-  const texts: string[] = [];
-  for (const [key, text] of sortedByKey(dimensions)) texts.push(key, text);
-  return crc32(netstrings(extra.length === 0 ? texts : [...texts, ...extra]));
+/** See `textDigest`; an event block computes the same from its columns. */
+export function contentDigest(dimensions: EventFact['dimensions']): number {
+  let digest = 0;
+  for (const [key, text] of dimensions) digest += digestOf(text, digestOf(key, keySeed));
+  return digest >>> 0;
 }
 
 /** A measurement's content is its amount and behaviour too. */
 export function measurementContentDigest(
   fact: Pick<MeasurementFact, 'dimensions' | 'value' | 'updateBehavior'>,
 ): number {
-  return contentDigest(fact.dimensions, [quantityToText(fact.value), fact.updateBehavior]);
+  const { dimensions, value, updateBehavior } = fact;
+  return digestOf(quantityToText(value), digestOf(updateBehavior, contentDigest(dimensions)));
 }
 
 /** How a report stands to the copies counted before it; also the byte that a flush's decisions hold. */
@@ -105,48 +98,23 @@ export function verdictBeside(
   return sameTimestamp || bothImplicit ? verdicts.duplicate : verdicts.conflict;
 }
 
-/** Each text as `<bytes>:<text>`, so that no two different lists give the same bytes. */
-function netstrings(texts: readonly string[]): string {
-  let joined = '';
-  for (const text of texts) joined += `${text.length}:${text}`;
-  // Only when every character is ASCII are there as many bytes as UTF-16 units; one call asks for all texts.
-  if (Buffer.byteLength(joined) === joined.length) return joined;
-  joined = '';
-  for (const text of texts) joined += `${Buffer.byteLength(text)}:${text}`;
-  return joined;
+function digestOf(text: string, seed: number): number {
+  return textDigest(scratch.view, 0, scratch.write(text), seed);
 }
 
-/** As text with one character a byte: a Buffer for each result would double the cost. */
-function sha256(text: string): string {
-  return hash('sha256', text, 'binary');
-}
+/** Where texts are written to be hashed. */
+class Scratch {
+  #bytes = Buffer.allocUnsafeSlow(4_096);
+  view = new DataView(this.#bytes.buffer);
 
-function identitySql(kind: string, columns: readonly string[]): string {
-  const parts = [`'${kind}'`, ...columns].map((column) => `toString(length(${column})), ':', ${column}`);
-  return `toFixedString(substring(SHA256(concat(${parts.join(', ')})), 1, ${identityBytes}), ${identityBytes})`;
-}
-
-/** Senders mostly keep one order of keys, and often the sorted one: then nothing is copied. */
-function sortedByKey(dimensions: EventFact['dimensions']): EventFact['dimensions'] {
-  let previous = '';
-  for (const [key] of dimensions) {
-    if (compareBytewise(previous, key) > 0) return [...dimensions].sort(([a], [b]) => compareBytewise(a, b));
-    previous = key;
+  /** The number of bytes that the text has in UTF-8. */
+  write(text: string): number {
+    const size = 3 * text.length <= this.#bytes.length ? 0 : Buffer.byteLength(text);
+    if (size <= this.#bytes.length) return this.#bytes.write(text);
+    const bytes = Buffer.allocUnsafeSlow(size);
+    this.view = new DataView(bytes.buffer);
+    return bytes.write(text);
   }
-  return dimensions;
 }
 
-/** The order of the texts' UTF-8 bytes, which is the order of their code points. */
-function compareBytewise(a: string, b: string): number {
-  const shared = Math.min(a.length, b.length);
-  for (let index = 0; index < shared; index += 1) {
-    const difference = codePointOrder(a.charCodeAt(index)) - codePointOrder(b.charCodeAt(index));
-    if (difference !== 0) return difference;
-  }
-  return a.length - b.length;
-}
-
-/** Surrogates stand for code points above all others, though their own numbers lie below U+E000. */
-function codePointOrder(unit: number): number {
-  return unit >= 0xd800 && unit < 0xe000 ? unit + 0x1_0000 : unit;
-}
+const scratch = new Scratch();

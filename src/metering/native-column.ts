@@ -11,22 +11,16 @@ const varintBytesMax = 4;
 /** Bytes that grow at the end; grows by doubling, so each byte is copied about once. */
 export class ColumnWriter {
   #bytes: Buffer;
+  #view: DataView;
   #length = 0;
 
   constructor(capacity: number) {
     this.#bytes = Buffer.allocUnsafeSlow(capacity);
+    this.#view = new DataView(this.#bytes.buffer);
   }
 
   get length(): number {
     return this.#length;
-  }
-
-  /** Room for `size` bytes, which the caller fills in `target` from the offset returned. */
-  reserve(size: number): number {
-    const offset = this.#length;
-    this.#ensure(size);
-    this.#length += size;
-    return offset;
   }
 
   /** Valid until the next write. */
@@ -34,16 +28,23 @@ export class ColumnWriter {
     return this.#bytes;
   }
 
+  /** As `target`, for reading words at any offset. */
+  get view(): DataView {
+    return this.#view;
+  }
+
   writeUInt32(value: number): void {
-    const offset = this.reserve(4);
-    this.#bytes.writeUInt32LE(value, offset);
+    this.#ensure(4);
+    this.#view.setUint32(this.#length, value, true);
+    this.#length += 4;
   }
 
   /** A signed or unsigned 64-bit value that JavaScript holds exactly. */
   writeInt64(value: number): void {
-    const offset = this.reserve(8);
-    this.#bytes.writeUInt32LE(value >>> 0, offset);
-    this.#bytes.writeInt32LE(Math.floor(value / 0x1_0000_0000), offset + 4);
+    this.#ensure(8);
+    this.#view.setUint32(this.#length, value, true);
+    this.#view.setInt32(this.#length + 4, Math.floor(value / 0x1_0000_0000), true);
+    this.#length += 8;
   }
 
   writeText(text: string): void {
@@ -64,18 +65,48 @@ export class ColumnWriter {
   writeBytes(source: Uint8Array, start: number, end: number): void {
     const size = end - start;
     this.#ensure(size + varintBytesMax);
-    const target = this.#bytes;
-    let offset = writeVarint(target, this.#length, size);
+    const offset = writeVarint(this.#bytes, this.#length, size);
     this.#length = offset + size;
-    // A call into native code costs as much as a loop over some 40 bytes.
-    if (size > 40) target.set(source.subarray(start, end), offset);
-    else for (let from = start; from < end; from += 1) target[offset++] = source[from] as number;
+    copyBytes(source, start, end, this.#bytes, offset);
+  }
+
+  /**
+   * Writes a JSON string without escapes, whose opening quote stands before `start`, as a text, and returns the
+   * offset after its closing quote. -1, and nothing is written, when it has an escape or a control character, is not
+   * closed, or takes more than `plainTextBytesMax`. The source must be UTF-8.
+   */
+  writePlainJson(source: Uint8Array, start: number): number {
+    this.#ensure(plainTextBytesMax + varintBytesMax);
+    const target = this.#bytes;
+    const textStart = this.#length + 1;
+    const end = Math.min(source.length, start + plainTextBytesMax + 1);
+    let to = textStart;
+    let from = start;
+    for (; from < end; from += 1) {
+      const byte = source[from] as number;
+      if (plainJsonBytes[byte] === 0) break;
+      target[to] = byte;
+      to += 1;
+    }
+    if (from === end || source[from] !== quote) return -1;
+    const size = to - textStart;
+    if (size < 128) target[textStart - 1] = size;
+    else {
+      const moved = writeVarint(lengthBytes, 0, size);
+      target.copyWithin(textStart - 1 + moved, textStart, to);
+      writeVarint(target, textStart - 1, size);
+      to += moved - 1;
+    }
+    this.#length = to;
+    return from + 1;
   }
 
   /** All that the other column holds. */
   writeColumn(other: ColumnWriter): void {
-    const offset = this.reserve(other.#length);
-    other.#bytes.copy(this.#bytes, offset, 0, other.#length);
+    const size = other.#length;
+    this.#ensure(size);
+    copyBytes(other.#bytes, 0, size, this.#bytes, this.#length);
+    this.#length += size;
   }
 
   /** Copies the column's bytes to `target` and returns the offset after them. */
@@ -83,18 +114,48 @@ export class ColumnWriter {
     return offset + this.#bytes.copy(target, offset, 0, this.#length);
   }
 
+  /** Forgets what was written after the column had this length. */
+  truncate(length: number): void {
+    this.#length = length;
+  }
+
   clear(): void {
     this.#length = 0;
-    if (this.#bytes.length > keptBytesMax) this.#bytes = Buffer.allocUnsafeSlow(keptBytesMax);
+    if (this.#bytes.length > keptBytesMax) this.#replace(Buffer.allocUnsafeSlow(keptBytesMax));
   }
 
   #ensure(size: number): void {
     const needed = this.#length + size;
-    if (needed <= this.#bytes.length) return;
+    if (needed > this.#bytes.length) this.#grow(needed);
+  }
+
+  #grow(needed: number): void {
     const grown = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.#bytes.length));
     this.#bytes.copy(grown, 0, 0, this.#length);
-    this.#bytes = grown;
+    this.#replace(grown);
   }
+
+  #replace(bytes: Buffer): void {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer);
+  }
+}
+
+/** Longer texts take the way through a string. */
+export const plainTextBytesMax = 65_536;
+
+const quote = 0x22;
+const backslash = 0x5c;
+/** 1 for each byte that stands for itself within a JSON string. */
+const plainJsonBytes = Uint8Array.from({ length: 256 }, (_, byte) =>
+  byte >= 0x20 && byte !== quote && byte !== backslash ? 1 : 0,
+);
+const lengthBytes = Buffer.alloc(varintBytesMax);
+
+/** A call into native code costs as much as a loop over some 40 bytes. */
+function copyBytes(source: Uint8Array, start: number, end: number, target: Buffer, offset: number): void {
+  if (end - start > 40) target.set(source.subarray(start, end), offset);
+  else for (let from = start; from < end; from += 1) target[offset + from - start] = source[from] as number;
 }
 
 /** Writes `value` as a varint and returns the offset after it. */
@@ -157,45 +218,57 @@ export class ColumnReader {
 
   /** Passes over `count` texts, so that reading them later needs no more checks. */
   texts(count: number): TextColumn {
-    const start = this.#offset;
-    for (let index = 0; index < count; index += 1) this.skip(this.varint());
-    return new TextColumn(this.#bytes, start, count);
+    const bounds = new Uint32Array(2 * count);
+    const bytes = this.#bytes;
+    let offset = this.#offset;
+    for (let index = 0; index < count; index += 1) {
+      const short = bytes[offset] as number;
+      // Most texts are short; of the others, and of an offset beyond the bytes, the checks below speak.
+      if (short < 128) offset += 1;
+      this.#offset = offset;
+      const size = short < 128 ? short : this.varint();
+      offset = this.#offset;
+      bounds[2 * index] = offset;
+      if (size > bytes.length - offset) this.skip(size);
+      offset += size;
+      bounds[2 * index + 1] = offset;
+    }
+    this.#offset = offset;
+    return new TextColumn(bytes, bounds);
   }
 }
 
-/** Texts whose bounds were checked; where each begins is worked out at the first use. */
+/** Texts whose bounds were checked. */
 export class TextColumn {
   readonly #bytes: Buffer;
-  readonly #start: number;
-  readonly #count: number;
   /** For each text its first byte's offset and the offset after its last. */
-  #bounds: Uint32Array | undefined;
+  readonly #bounds: Uint32Array;
 
-  constructor(bytes: Buffer, start: number, count: number) {
+  constructor(bytes: Buffer, bounds: Uint32Array) {
     this.#bytes = bytes;
-    this.#start = start;
-    this.#count = count;
+    this.#bounds = bounds;
+  }
+
+  start(index: number): number {
+    return at(this.#bounds, 2 * index);
+  }
+
+  end(index: number): number {
+    return at(this.#bounds, 2 * index + 1);
   }
 
   text(index: number): string {
-    const bounds = this.#indexed();
-    return this.#bytes.toString('utf8', at(bounds, 2 * index), at(bounds, 2 * index + 1));
+    return this.#bytes.toString('utf8', this.start(index), this.end(index));
   }
 
   /** Whether the text has exactly these bytes; makes no string. */
   is(index: number, expected: Uint8Array): boolean {
-    const bounds = this.#indexed();
-    const start = at(bounds, 2 * index);
-    if (at(bounds, 2 * index + 1) - start !== expected.length) return false;
+    const start = this.start(index);
+    if (this.end(index) - start !== expected.length) return false;
     for (let offset = 0; offset < expected.length; offset += 1) {
       if (this.#bytes[start + offset] !== expected[offset]) return false;
     }
     return true;
-  }
-
-  #indexed(): Uint32Array {
-    this.#bounds ??= indexTexts(this.#bytes, this.#start, this.#count);
-    return this.#bounds;
   }
 }
 
@@ -207,26 +280,6 @@ function writeShortText(target: Buffer, text: string, offset: number): number {
     target[offset + index] = unit;
   }
   return text.length;
-}
-
-function indexTexts(bytes: Buffer, start: number, count: number): Uint32Array {
-  const bounds = new Uint32Array(2 * count);
-  let offset = start;
-  for (let index = 0; index < count; index += 1) {
-    let length = 0;
-    let shift = 0;
-    let byte: number;
-    do {
-      byte = bytes[offset] as number;
-      length |= (byte & 127) << shift;
-      shift += 7;
-      offset += 1;
-    } while (byte > 127);
-    bounds[2 * index] = offset;
-    offset += length;
-    bounds[2 * index + 1] = offset;
-  }
-  return bounds;
 }
 
 function at(values: Uint32Array, index: number): number {

@@ -13,7 +13,7 @@ import type { LookupKey } from '../aggregate/deduplicate.ts';
 import { identityRowWords, type MeasurementRow, StoreRefusedDataError } from '../aggregate/flush-store.ts';
 import { EventBlock, EventBlockBuilder } from '../metering/event-block.ts';
 import type { EventFact } from '../metering/facts.ts';
-import { eventIdentity, measurementIdentity } from '../metering/identity.ts';
+import { eventIdentity, identityText, measurementIdentity } from '../metering/identity.ts';
 import {
   addQuantities,
   parseQuantity,
@@ -105,7 +105,7 @@ function measurement(row: Partial<MeasurementRow> = {}): MeasurementRow {
 
 function keyOf(fact: EventFact, scope: LookupKey['scope'] = 'timestamp'): LookupKey {
   const { customerId, resourceId, eventName: name, idempotencyKey, source, timestamp, receivedAt } = fact;
-  const identity = eventIdentity(fact).toString('hex');
+  const identity = identityText(eventIdentity(fact));
   return {
     kind: 'event',
     customerId,
@@ -123,7 +123,7 @@ function keyOf(fact: EventFact, scope: LookupKey['scope'] = 'timestamp'): Lookup
 /** The answer of a lookup for this copy. */
 const copyOf = (fact: EventFact) =>
   expect.objectContaining({
-    identity: eventIdentity(fact).toString('hex'),
+    identity: identityText(eventIdentity(fact)),
     timestamp: fact.timestamp,
     receivedAt: fact.receivedAt,
   });
@@ -434,14 +434,14 @@ test('the identities of a rebuild are those that JavaScript computes, as many as
     for (let row = 0; row < count; row += 1) {
       const bytes = Buffer.from(words.buffer, row * identityRowWords * 4, identityRowWords * 4);
       const instants = [Number(bytes.readBigInt64LE(20)), Number(bytes.readBigInt64LE(28))];
-      found.push({ identity: bytes.subarray(0, 16).toString('hex'), instants });
+      found.push({ identity: identityText(words, row * identityRowWords), instants });
     }
   }
   const expected = [
     ...[recent, ahead].map((fact) => ({ identity: eventIdentity(fact), ...fact })),
     { identity: measurementIdentity(reported), ...reported },
   ].map(({ identity, timestamp, receivedAt }) => ({
-    identity: identity.toString('hex'),
+    identity: identityText(identity),
     instants: [timestamp, receivedAt],
   }));
   const sorted = (list: typeof found) => list.toSorted((a, b) => (a.identity < b.identity ? -1 : 1));

@@ -9,16 +9,17 @@ import {
   type CustomerFeature,
   type FlushStore,
   type IdentityRows,
-  identityRowWords,
   type MeasurementKey,
   type MeasurementRow,
   type StoredAcknowledgement,
   StoreRefusedDataError,
   type UsagePair,
 } from '../aggregate/flush-store.ts';
+import { identityOf, identityText } from '../metering/identity.ts';
 import { type Quantity, quantityFromClickhouse, zeroQuantity } from '../quantity.ts';
 import { ClickhouseUnavailableError, classifyClickhouseError, selectRows } from './clickhouse-client.ts';
 import * as sql from './flush-sql.ts';
+import { identityRows } from './identity-rows.ts';
 import { RowBinaryWriter } from './row-binary.ts';
 
 /** Keys of one question: it reads 2,000 granules at most. */
@@ -90,7 +91,7 @@ export class ClickhouseFlushStore implements FlushStore {
     for (const kind of ['event', 'measurement'] as const) {
       const ofKind = keys.filter((key) => key.kind === kind);
       for (const page of pages(ofKind, lookupTexts)) {
-        copies.push(...(await this.#copies(sql.copiesByTimestamp(kind), page, {})));
+        copies.push(...(await this.#copies(kind, sql.copiesByTimestamp(kind), page, {})));
       }
       for (const page of pages(
         ofKind.filter((key) => key.scope === 'window'),
@@ -98,7 +99,7 @@ export class ClickhouseFlushStore implements FlushStore {
       )) {
         const earliest = page.reduce((min, key) => Math.min(min, key.receivedAt), Number.POSITIVE_INFINITY);
         const parameters = { receivedFrom: earliest - windowMs };
-        copies.push(...(await this.#copies(sql.copiesByReceipt(kind), page, parameters)));
+        copies.push(...(await this.#copies(kind, sql.copiesByReceipt(kind), page, parameters)));
       }
     }
     return copies;
@@ -250,6 +251,7 @@ export class ClickhouseFlushStore implements FlushStore {
   }
 
   async #copies(
+    kind: LookupKey['kind'],
     query: string,
     page: readonly LookupKey[],
     more: Readonly<Record<string, number>>,
@@ -263,7 +265,7 @@ export class ClickhouseFlushStore implements FlushStore {
     };
     const rows = await selectRows<CopyRow>(this.#client, { sql: query, params });
     return rows.map((row) => ({
-      identity: row.identity,
+      identity: identityText(identityOf(kind, [row.customer, row.resource, row.called, row.key, row.origin])),
       contentDigest: row.digest,
       timestamp: Number(row.at),
       receivedAt: Number(row.received),
@@ -362,7 +364,11 @@ function writeMeasurement(writer: RowBinaryWriter, row: MeasurementRow): void {
 }
 
 interface CopyRow {
-  readonly identity: string;
+  readonly customer: string;
+  readonly resource: string;
+  readonly called: string;
+  readonly key: string;
+  readonly origin: string;
   readonly digest: number;
   readonly at: string;
   readonly received: string;
@@ -450,20 +456,4 @@ function* pages<T>(items: readonly T[], textsOf: (item: T) => readonly string[])
     columnBytes = bytes.map((more, column) => (columnBytes[column] ?? 0) + more);
   }
   if (page.length > 0) yield page;
-}
-
-/** Cuts the answer into whole rows, and copies them to where 32-bit words are aligned. */
-async function* identityRows(stream: AsyncIterable<Buffer>): AsyncGenerator<IdentityRows> {
-  const rowBytes = identityRowWords * 4;
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of stream) {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
-    const count = Math.floor(bytes.length / rowBytes);
-    rest = bytes.subarray(count * rowBytes);
-    if (count === 0) continue;
-    const words = new Uint32Array(count * identityRowWords);
-    Buffer.from(words.buffer).set(bytes.subarray(0, count * rowBytes));
-    yield { count, words };
-  }
-  if (rest.length > 0) throw new Error('ClickHouse ended its answer in the middle of a row');
 }

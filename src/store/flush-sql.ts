@@ -4,7 +4,6 @@
  * Aliases never repeat a column's name: ClickHouse would put them in the place of the column in WHERE.
  */
 import { eventBlockColumns, verdictColumn } from '../metering/event-block.ts';
-import { eventIdentitySql, measurementIdentitySql } from '../metering/identity.ts';
 import { countedRowsSql } from './corrected-rows-sql.ts';
 
 const storedEventColumns =
@@ -37,8 +36,8 @@ export const insertMeasurements =
 type Kind = 'event' | 'measurement';
 
 const tables = {
-  event: { table: 'events', name: 'event_name', identity: eventIdentitySql },
-  measurement: { table: 'measurements', name: 'feature_id', identity: measurementIdentitySql },
+  event: { table: 'events', name: 'event_name', source: 'source' },
+  measurement: { table: 'measurements', name: 'feature_id', source: "''" },
 } as const;
 
 /** Copies with a key's very timestamp: one granule a key by the sorting key, and one month by the partition. */
@@ -60,7 +59,9 @@ WHERE received_at >= fromUnixTimestamp64Milli({receivedFrom:Int64}, 'UTC') AND (
 }
 
 function copyColumns(kind: Kind): string {
-  return `lower(hex(${tables[kind].identity})) AS identity, content_digest AS digest,
+  const { name, source } = tables[kind];
+  return `customer_id AS customer, toString(resource_id) AS resource, toString(${name}) AS called,
+  idempotency_key AS key, toString(${source}) AS origin, content_digest AS digest,
   toUnixTimestamp64Milli(timestamp) AS at, toUnixTimestamp64Milli(received_at) AS received`;
 }
 
@@ -164,11 +165,10 @@ const recentEvents = `FROM events WHERE received_at >= ${instant} OR timestamp >
 const recentMeasurements = `FROM measurements
 WHERE (received_at >= ${instant} OR timestamp >= ${instant}) AND idempotency_key != ''`;
 
-export const identitiesSince = `SELECT ${eventIdentitySql} AS identity, content_digest AS digest,
-  toUnixTimestamp64Milli(timestamp) AS at, toUnixTimestamp64Milli(received_at) AS received ${recentEvents}
+/** What `identityRows` reads: a number for the kind, the texts of an identity, and what is known of the copy. */
+export const identitiesSince = `SELECT toUInt8(1) AS kind, ${copyColumns('event')} ${recentEvents}
 UNION ALL
-SELECT ${measurementIdentitySql} AS identity, content_digest AS digest,
-  toUnixTimestamp64Milli(timestamp) AS at, toUnixTimestamp64Milli(received_at) AS received ${recentMeasurements}`;
+SELECT toUInt8(2) AS kind, ${copyColumns('measurement')} ${recentMeasurements}`;
 
 export const countSince = `SELECT (SELECT count() ${recentEvents}) + (SELECT count() ${recentMeasurements}) AS number`;
 
