@@ -60,33 +60,30 @@ it('passes billing information on through a kill -9 of everything, and keeps not
   expect(holders(tollgate)).toEqual([]);
 });
 
-it('tells of each threshold once, through a kill -9 of everything', async () => {
+it('tells of each threshold once, of a limit that is lowered too, through a kill -9 of everything', async () => {
   const events = await startReceiver();
   const tollgate = await Installation.create({ WEBHOOK_URL: events.url });
   onTestFinished(() => tollgate.remove());
   await tollgate.start();
-  await sell(tollgate, {
-    featureId: 'seats',
-    usageLimit: 100,
-    resetPeriod: 'MONTH',
-    usageThresholds: [80, 100],
-  });
+  const seats = { featureId: 'seats', resetPeriod: 'MONTH', usageThresholds: [80, 100] };
+  await sell(tollgate, { ...seats, usageLimit: 100 });
   const told = (): readonly unknown[] =>
     events.received
       .filter(({ json }) => json['type'] === 'entitlement.usage_exceeded')
       .map(({ json }) => [json['threshold'], json['currentUsage'], json['usageLimit']]);
-  await use(tollgate, 85);
+  await use(tollgate, 45);
+  await publishForAll(tollgate, { ...seats, usageLimit: 50 });
   await eventually(() => told().length > 0, 'the first threshold to be told');
   await tollgate.killAll();
   await tollgate.start();
-  await use(tollgate, 5);
+  await use(tollgate, 3);
   await use(tollgate, 30);
   await eventually(() => told().length > 1, 'the second threshold to be told');
   await use(tollgate, 1);
   await tollgate.stop();
   expect(told()).toEqual([
-    [80, '85', '100'],
-    [100, '120', '100'],
+    [80, '45', '50'],
+    [100, '78', '50'],
   ]);
 });
 
@@ -114,6 +111,16 @@ async function sell(tollgate: Installation, entitlement: Record<string, unknown>
       input,
     });
   }
+}
+
+async function publishForAll(tollgate: Installation, entitlement: Record<string, unknown>): Promise<void> {
+  const entitlements = { packageId: 'pro', entitlements: [entitlement] };
+  await tollgate.data(
+    `mutation ($entitlements: SetPackageEntitlementsInput!) {
+      setPackageEntitlements(input: $entitlements) { refId }
+      publishPackage(input: { packageId: "pro", migrationType: ALL_CUSTOMERS }) { versionNumber } }`,
+    { entitlements },
+  );
 }
 
 async function use(tollgate: Installation, amount: number): Promise<void> {

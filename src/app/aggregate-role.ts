@@ -1,6 +1,7 @@
 import { utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AggregateWorker, type WorkerEnd } from '../aggregate/worker.ts';
+import type { FeatureCatalog } from '../catalog/feature.ts';
 import { RecordCatalog } from '../catalog/record-catalog.ts';
 import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { systemClock } from '../clock.ts';
@@ -9,6 +10,8 @@ import { ClickhouseCorrectionStore } from '../corrections/clickhouse-correction-
 import { CorrectionApplier } from '../corrections/correction-applier.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
+import { RedisFailedItems } from '../queue/redis-failed-items.ts';
+import type { Redis } from '../queue/redis-connection.ts';
 import { RedisLedger } from '../queue/redis-ledger.ts';
 import { builtInProvider } from '../payments/built-in-providers.ts';
 import { OutboxRelay } from '../records/outbox-relay.ts';
@@ -37,7 +40,8 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   const catalog = new RecordCatalog(records);
   const features = new RecordFeatureCatalog(records);
   const entitlements = new RecordEntitlements({ records, catalog, features, clock: systemClock });
-  const thresholds = makeThresholds(engines, redis, { records, entitlements });
+  const failures = new RedisFailedItems(redis, keys, log);
+  const thresholds = makeThresholds(engines, redis, { records, entitlements, failures });
   const worker = new AggregateWorker({
     ledger: new RedisLedger({ redis, keys, report: engines.report }),
     store: new ClickhouseFlushStore(clickhouse),
@@ -62,7 +66,11 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   const heartbeat = setInterval(() => void beat(config), 5_000);
   engines.onStop(async () => clearInterval(heartbeat));
   const outbox = new RedisOutbox(redis, namespace);
-  const webhooks = await makeWebhooks(engines, redis, { records, outbox });
+  const webhooks = await makeWebhooks(engines, redis, {
+    records,
+    outbox,
+    grantsChanged: thresholds.grantsChanged,
+  });
   const relay = new OutboxRelay({
     outbox,
     changeLog: new ClickhouseChangeLog(clickhouse),
@@ -74,19 +82,13 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   const timekeeper = new BullmqTimekeeper({
     redis,
     namespace,
-    time: new RecordSubscriptionRegister({ records, catalog, clock: systemClock, payments }),
+    time: new RecordSubscriptionRegister({ records, catalog, clock: systemClock, payments, failures }),
     report: engines.report,
+    logger: log,
     intervalMs: 1_000,
   });
   engines.onStop(() => timekeeper.stop());
-  const reconciler = new CounterReconciler({
-    audit: new RedisCounterAudit(redis, keys),
-    tallies: new ClickhouseUsageTallies(clickhouse),
-    catalog: new RecordFeatureCatalog(records),
-    clock: systemClock,
-    logger: log,
-  });
-  engines.onStop(() => reconciler.stop());
+  const reconciler = makeReconciler(engines, redis, features);
   await worker.start();
   // Only now does this process own the shard; others that stand by would do the same work a second time.
   relay.start();
@@ -96,6 +98,23 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   thresholds.start();
   await timekeeper.start();
   return { stop: () => engines.stop(), failed: worker.ended().then(refuseToGoOn) };
+}
+
+/** Stops with the engines. */
+function makeReconciler(
+  engines: Engines,
+  redis: Redis,
+  catalog: Pick<FeatureCatalog, 'features'>,
+): CounterReconciler {
+  const reconciler = new CounterReconciler({
+    audit: new RedisCounterAudit(redis, engines.keys),
+    tallies: new ClickhouseUsageTallies(engines.clickhouse),
+    catalog,
+    clock: systemClock,
+    logger: engines.log,
+  });
+  engines.onStop(() => reconciler.stop());
+  return reconciler;
 }
 
 /** The worker listens on no port: a file that is touched tells a supervisor that its event loop turns. */

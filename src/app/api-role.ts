@@ -13,7 +13,9 @@ import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
 import { RecordUsageResets } from '../entitlements/record-usage-resets.ts';
 import { builtInProvider } from '../payments/built-in-providers.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
+import { watchFailedItems } from '../queue/failed-item-metrics.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
+import { RedisFailedItems } from '../queue/redis-failed-items.ts';
 import { RedisTouchedCustomers } from '../queue/redis-touched-customers.ts';
 import { RecordSubscriptionPreviews } from '../subscriptions/record-subscription-previews.ts';
 import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
@@ -42,7 +44,9 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   const liveUsage = makeLiveUsage(engines, edge);
   const reservations = new RedisReservations(edge, engines.keys, systemClock);
   const payments = builtInProvider(config.paymentProvider);
-  const subscriptions = new RecordSubscriptionRegister({ records, catalog, clock: systemClock, payments });
+  const failures = new RedisFailedItems(edge, engines.keys, log);
+  const timed = { records, catalog, clock: systemClock, payments };
+  const subscriptions = new RecordSubscriptionRegister({ ...timed, failures });
   const server = createApiServer({
     services: {
       records,
@@ -50,7 +54,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
       features,
       customers: new RecordCustomerDirectory(records),
       subscriptions,
-      previews: new RecordSubscriptionPreviews({ records, catalog, clock: systemClock, payments }),
+      previews: new RecordSubscriptionPreviews(timed),
       payments,
       intake: makeIntake(engines, edge, registry),
       usage: new ClickhouseUsageReader(clickhouse, features),
@@ -75,6 +79,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
   watchOutbox(registry, new RedisOutbox(edge, namespace));
   watchCounters(registry, new RedisCounterAudit(edge, engines.keys));
+  watchFailedItems(registry, failures);
   watchThresholds(registry, new RedisTouchedCustomers(edge, engines.keys));
   watchWebhooks(registry, webhookQueues(engines, edge));
   await serve(engines, server, config.apiPort);

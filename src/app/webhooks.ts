@@ -8,7 +8,7 @@ import type { CommitListener, LetterPointer, Outbox } from '../records/change-lo
 import type { RecordStore } from '../records/record-store.ts';
 import { RedisLetterBox } from '../records/redis-letter-box.ts';
 import { BullmqWebhookQueue, BullmqWebhookWorker } from '../webhooks/bullmq-webhook-queue.ts';
-import { CommitWebhooks } from '../webhooks/commit-webhooks.ts';
+import { CommitWebhooks, type CommitWebhooksOptions } from '../webhooks/commit-webhooks.ts';
 import { HttpEndpoint } from '../webhooks/http-endpoint.ts';
 import { LetterDelivery } from '../webhooks/letter-delivery.ts';
 import { LetterSeal } from '../webhooks/letter-seal.ts';
@@ -22,11 +22,16 @@ export interface WebhookPart {
   start(): void;
 }
 
+export interface WebhookSurroundings extends Pick<CommitWebhooksOptions, 'grantsChanged'> {
+  readonly records: RecordStore;
+  readonly outbox: Pick<Outbox, 'forget'>;
+}
+
 /** Stops with the engines. Without WEBHOOK_URL nothing is put into line; letters are, to be passed on or erased. */
 export async function makeWebhooks(
   engines: Engines,
   redis: Redis,
-  { records, outbox }: { readonly records: RecordStore; readonly outbox: Pick<Outbox, 'forget'> },
+  { records, outbox, grantsChanged }: WebhookSurroundings,
 ): Promise<WebhookPart> {
   const { config, log, report } = engines;
   const queueOf = <Data>(name: WebhookQueueName, waitingMax?: number): BullmqWebhookQueue<Data> => {
@@ -56,6 +61,7 @@ export async function makeWebhooks(
     lifecycle: endpoint === undefined ? undefined : queueOf<LifecycleEvent>('webhooks'),
     // Letters themselves are bounded, and one that has no place in the line would never be erased.
     letters: queueOf<LetterPointer>('billing-webhooks', Number.POSITIVE_INFINITY),
+    grantsChanged,
     logger: log,
   });
   return {

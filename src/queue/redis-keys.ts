@@ -33,6 +33,8 @@ export interface QueueKeys {
   /** Sorted set: customer → mark of the latest touch, see `touched-customers.ts`; and the newest mark. */
   readonly touchedCustomers: string;
   readonly touchMarks: string;
+  /** Hash: task → how often one of its items failed, see `redis-failed-items.ts`. */
+  readonly failedItems: string;
   /** Reservations: see `reservation-scripts.ts`. */
   readonly reservations: string;
   readonly reservationsActive: string;
@@ -63,6 +65,7 @@ export function queueKeys(namespace = '{tollgate}'): QueueKeys {
     counterPrefix: `${namespace}:usage:`,
     touchedCustomers: `${namespace}:touched-customers`,
     touchMarks: `${namespace}:touch-marks`,
+    failedItems: `${namespace}:failed-items`,
     reservations: `${namespace}:reservations`,
     reservationsActive: `${namespace}:reservations-active`,
     reservationsEnded: `${namespace}:reservations-ended`,

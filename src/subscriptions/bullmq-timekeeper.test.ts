@@ -3,6 +3,7 @@ import { closeRedis, openRedis } from '../queue/redis-connection.ts';
 import { afterAll, describe, expect, inject, it, vi } from 'vitest';
 import type { Package } from '../catalog/package.ts';
 import { ManualClock } from '../clock.ts';
+import type { RecordPlace } from '../records/record-store.ts';
 import { RedisOutbox } from '../records/redis-outbox.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { BullmqTimekeeper } from './bullmq-timekeeper.ts';
@@ -10,9 +11,11 @@ import { dayMs, makePlan, makeProduct, published, trialOf } from './life-cycle.f
 import { newSubscription, provisionCustomers } from './record-register.fixture.ts';
 import { RecordSubscriptionRegister } from './record-subscription-register.ts';
 import { subscriptionOf, subscriptionRef } from './subscription-record.ts';
+import type { DueStep } from './subscription-register.ts';
 
 const redis = openRedis(inject('redisUrl'), 'worker');
-const none = (): Promise<number> => Promise.resolve(0);
+const none = (): Promise<DueStep> => Promise.resolve({ done: 0, next: null });
+const logger = { warn: () => undefined };
 const customers = Array.from({ length: 130 }, (_, at) => `customer-${at}`);
 
 afterAll(async () => {
@@ -30,7 +33,7 @@ describe('the timekeeper', () => {
     const reported: Error[] = [];
     const report = (error: Error): void => void reported.push(error);
     const keepers = [1, 2].map(
-      () => new BullmqTimekeeper({ redis, namespace, time: register, report, intervalMs: 20 }),
+      () => new BullmqTimekeeper({ redis, namespace, time: register, report, logger, intervalMs: 20 }),
     );
     await Promise.all(keepers.map((keeper) => keeper.start()));
     await vi.waitFor(async () => expect(await statuses(records)).toEqual(new Set(['EXPIRED'])), {
@@ -38,7 +41,7 @@ describe('the timekeeper', () => {
     });
     const again = await register.settleDue(1_000);
     await Promise.all(keepers.map((keeper) => keeper.stop()));
-    expect(again).toBe(0);
+    expect(again).toEqual({ done: 0, next: null });
     expect(reported).toEqual([]);
     const entries = await allEntries(new RedisOutbox(redis, namespace));
     expect(entries.filter((actor) => actor === 'system')).toHaveLength(customers.length);
@@ -53,32 +56,46 @@ describe('the timekeeper', () => {
     };
     const time = { settleDue: none, rollOut, collectDue: none };
     const namespace = `{time-${randomUUID()}}`;
-    const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, intervalMs: 20 });
+    const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, logger, intervalMs: 20 });
     await keeper.start();
     await vi.waitFor(() => expect([answers.length, asked > 4]).toEqual([0, true]), { timeout: 10_000 });
     await keeper.stop();
   });
 
-  it('asks about invoices until fewer are due than it asks about at once', async () => {
-    const answers = [10, 10, 3];
-    let asked = 0;
-    const collectDue = (invoicesMax: number): Promise<number> => {
-      asked += 1;
-      return Promise.resolve(Math.min(answers.shift() ?? 0, invoicesMax));
+  it('walks over what is due to its end, and goes on to other duties when one fails', async () => {
+    const places = [{ score: 1, key: 'a' }, { score: 2, key: 'b' }, null];
+    const cameFrom: unknown[] = [];
+    const collectDue = (_: number, after: RecordPlace | null): Promise<DueStep> => {
+      cameFrom.push(after);
+      return Promise.resolve({ done: 0, next: places[cameFrom.length - 1] ?? null });
     };
-    const time = { settleDue: none, rollOut: () => Promise.resolve(false), collectDue };
+    const lines: unknown[] = [];
+    const time = {
+      settleDue: () => Promise.reject(new Error('secret')),
+      collectDue,
+      rollOut: () => Promise.reject(new TypeError('secret')),
+    };
     const namespace = `{time-${randomUUID()}}`;
-    const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, intervalMs: 60_000 });
+    const keeper = new BullmqTimekeeper({
+      redis,
+      namespace,
+      time,
+      report: () => {},
+      logger: { warn: (...line: readonly unknown[]) => void lines.push(line) },
+      intervalMs: 20,
+    });
     await keeper.start();
-    await vi.waitFor(() => expect(asked).toBe(3), { timeout: 10_000 });
+    // The second walk has ended, so both duties that fail have failed more than once.
+    await vi.waitFor(() => expect(cameFrom.length).toBeGreaterThan(4), { timeout: 10_000 });
     await keeper.stop();
-    expect(asked).toBe(3);
+    expect(cameFrom.slice(0, 4)).toEqual([null, places[0], places[1], null]);
+    expect(lines).toEqual([[{ error: 'Error', failures: 1 }, 'what is due has to wait']]);
   });
 
   it('may be stopped before it starts, and twice', async () => {
     const time = { settleDue: none, rollOut: () => Promise.resolve(false), collectDue: none };
     const namespace = `{time-${randomUUID()}}`;
-    const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, intervalMs: 20 });
+    const keeper = new BullmqTimekeeper({ redis, namespace, time, report: () => {}, logger, intervalMs: 20 });
     await keeper.stop();
     await keeper.start();
     await keeper.stop();

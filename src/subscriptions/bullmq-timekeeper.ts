@@ -7,14 +7,19 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Queue, Worker } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { SubscriptionTime } from './subscription-register.ts';
+import { FailureLog } from '../failure-log.ts';
+import type { RecordPlace } from '../records/record-store.ts';
+import type { Logger } from '../telemetry.ts';
+import type { DueStep, SubscriptionTime } from './subscription-register.ts';
 
 export interface TimekeeperOptions {
   /** One that waits for Redis without end; stays the caller's to close. */
   readonly redis: Redis;
   readonly namespace: string;
   readonly time: SubscriptionTime;
+  /** Of Redis and the queue. */
   readonly report: (error: Error) => void;
+  readonly logger: Pick<Logger, 'warn'>;
   /** Between two looks; how late something happens that nobody asks for. */
   readonly intervalMs: number;
 }
@@ -32,12 +37,14 @@ const stopMsMax = 2_000;
 
 export class BullmqTimekeeper {
   readonly #options: TimekeeperOptions;
+  readonly #failures: FailureLog;
   #queue: Queue | undefined;
   #worker: Worker | undefined;
   #stopped = false;
 
   constructor(options: TimekeeperOptions) {
     this.#options = options;
+    this.#failures = new FailureLog({ logger: options.logger, message: 'what is due has to wait' });
   }
 
   /** Does nothing once it was stopped, which may happen while whoever starts it waits for Redis. */
@@ -51,8 +58,6 @@ export class BullmqTimekeeper {
     if (this.#stopped) return;
     this.#worker = new Worker(queueName, () => this.#carryOut(), { connection, prefix });
     this.#worker.on('error', report);
-    // What failed stays due, and the next job tries it again.
-    this.#worker.on('failed', (_job, error) => report(error));
   }
 
   async stop(): Promise<void> {
@@ -62,15 +67,24 @@ export class BullmqTimekeeper {
     await Promise.race([closed.catch(this.#options.report), delay(stopMsMax, undefined, { ref: false })]);
   }
 
+  /** What failed stays due, and the next job tries it again. */
   async #carryOut(): Promise<void> {
-    let settled = customersPerStep;
-    while (settled === customersPerStep && !this.#stopped) {
-      settled = await this.#options.time.settleDue(customersPerStep);
-    }
-    let collected = invoicesPerStep;
-    while (collected === invoicesPerStep && !this.#stopped) {
-      collected = await this.#options.time.collectDue(invoicesPerStep);
-    }
+    const { time } = this.#options;
+    const duties = [
+      () => this.#walk((after) => time.settleDue(customersPerStep, after)),
+      () => this.#walk((after) => time.collectDue(invoicesPerStep, after)),
+      () => this.#rollOut(),
+    ];
+    for (const duty of duties) await duty().catch((error: unknown) => this.#failures.note(error));
+  }
+
+  async #walk(step: (after: RecordPlace | null) => Promise<DueStep>): Promise<void> {
+    let after: RecordPlace | null = null;
+    do after = (await step(after)).next;
+    while (after !== null && !this.#stopped);
+  }
+
+  async #rollOut(): Promise<void> {
     let isBusy = true;
     while (isBusy && !this.#stopped) isBusy = await this.#options.time.rollOut(customersPerStep);
   }

@@ -42,9 +42,9 @@ describe('an invoice', () => {
     expect(provider.asked).toEqual([]);
     expect(await statusOf('bought')).toBe('PAYMENT_PENDING');
     clock.advance(20_000);
-    expect(await register.collectDue(10)).toBe(1);
+    expect((await register.collectDue(10)).done).toBe(1);
     expect(await statusOf('bought')).toBe('ACTIVE');
-    expect(await register.collectDue(10)).toBe(0);
+    expect((await register.collectDue(10)).done).toBe(0);
     expect(provider.asked).toHaveLength(1);
   });
 
@@ -73,7 +73,7 @@ describe('an invoice', () => {
     const waits: number[] = [];
     for (const seconds of [59, 1, 239, 1]) {
       clock.advance(seconds * 1_000);
-      waits.push(await silent.collectDue(10));
+      waits.push((await silent.collectDue(10)).done);
     }
     expect(waits).toEqual([0, 1, 0, 1]);
     clock.advance(dayMs);
@@ -102,7 +102,7 @@ describe('an invoice', () => {
       ...others.map((other) => other.settleDue(10)),
       ...others.map((other) => other.live('acme')),
     ]);
-    expect(await register.settleDue(10)).toBe(0);
+    expect((await register.settleDue(10)).done).toBe(0);
     await Promise.all(others.map((other) => other.collectDue(10)));
     const changes = await invoiceChanges();
     const made = changes.filter(({ before }) => before === undefined).map(({ after }) => after);
@@ -130,7 +130,7 @@ describe('an invoice', () => {
     await payBy('later', 'test:succeeds', clock.now());
     clock.advance(60_000);
     await register.settleDue(10);
-    expect(await register.collectDue(10)).toBe(1);
+    expect((await register.collectDue(10)).done).toBe(1);
     expect((await invoiceChanges()).at(-1)?.after.status).toBe('PAID');
   });
 

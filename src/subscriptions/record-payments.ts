@@ -2,21 +2,25 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { customerOf, customerRef } from '../customers/customer-record.ts';
+import { type FailureReport, ItemRetries } from '../item-retries.ts';
 import { parseQuantity, zeroQuantity } from '../quantity.ts';
 import type { PaymentProvider, PaymentResult } from '../payments/payment-provider.ts';
 import { changeRecords } from '../records/change-records.ts';
-import type { Audit, RecordStore } from '../records/record-store.ts';
+import type { Audit, RecordPlace, RecordStore } from '../records/record-store.ts';
 import { withAnswer, withPayment } from './accounts.ts';
 import type { CollectedInvoice } from './collected-invoice.ts';
 import { askIndex, collectedInvoiceOf, invoiceRef, invoiceWrite } from './invoice-record.ts';
+import { RecordDueItems } from './record-due-items.ts';
 import type { RecordPortfolios } from './record-portfolios.ts';
 import { bookOf, bookRef, bookRewrite } from './subscription-record.ts';
+import type { DueStep } from './subscription-register.ts';
 
 export interface PaymentOptions {
   readonly records: RecordStore;
   readonly portfolios: RecordPortfolios;
   readonly provider: PaymentProvider;
   readonly clock: Clock;
+  readonly failures: FailureReport;
 }
 
 /** As good as none: nothing becomes of them. */
@@ -32,27 +36,25 @@ const answerMsMax = 10_000;
  */
 export class RecordPayments {
   readonly #options: PaymentOptions;
+  readonly #due: RecordDueItems;
 
   constructor(options: PaymentOptions) {
     this.#options = options;
+    const { records, clock, failures: report } = options;
+    this.#due = new RecordDueItems({
+      records,
+      clock,
+      kind: 'invoice',
+      index: askIndex,
+      dueAt: (record) => collectedInvoiceOf(record)?.askAt ?? null,
+      carryOut: (id) => this.collect(id),
+      retries: new ItemRetries({ task: 'collectInvoice', clock, report }),
+    });
   }
 
-  /** Asks about those that are due, at most so many; answers how many they were. */
-  async collectDue(invoicesMax: number): Promise<number> {
-    const { records, clock } = this.#options;
-    const page = await records.page({
-      kind: 'invoice',
-      indexes: [askIndex],
-      scoreFrom: null,
-      scoreBefore: clock.now() + 1,
-      order: 'ascending',
-      after: null,
-      before: null,
-      end: 'first',
-      limit: invoicesMax,
-    });
-    await Promise.all(page.records.map(({ key }) => this.collect(key)));
-    return page.records.length;
+  /** Asks about those that are due, at most so many from the place on. */
+  collectDue(invoicesMax: number, after: RecordPlace | null): Promise<DueStep> {
+    return this.#due.step(invoicesMax, after);
   }
 
   async collect(id: string): Promise<void> {

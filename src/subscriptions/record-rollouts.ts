@@ -2,14 +2,17 @@ import { type PackageRollout, rolloutRef, rolloutsIndex, rolloutWrite } from '..
 import type { Clock } from '../clock.ts';
 import { changeRecords } from '../records/change-records.ts';
 import type { Audit, RecordStore, StoredRecord } from '../records/record-store.ts';
-import { subscribersIndex, subscriptionOf } from './subscription-record.ts';
+import { bookOf, bookRef, bookRewrite, subscribersIndex, subscriptionOf } from './subscription-record.ts';
 import type { Subscription } from './subscription.ts';
 
 export interface RolloutOptions {
   readonly records: RecordStore;
   readonly clock: Clock;
-  /** Brings the customer's subscriptions up to the catalog of now; doing it again changes nothing. */
-  readonly settle: (customerId: string) => Promise<void>;
+  /**
+   * Brings the customer's subscriptions up to the catalog of now; doing it again changes nothing. False: that failed,
+   * and for no fault of a store's.
+   */
+  readonly settle: (customerId: string) => Promise<boolean>;
 }
 
 /**
@@ -48,9 +51,27 @@ export class RecordRollouts {
       .map(subscriptionOf)
       .filter((item) => item !== undefined && isBehind(item, rollout));
     const customerIds = new Set(behind.flatMap((item) => (item === undefined ? [] : [item.customerId])));
-    await Promise.all([...customerIds].map(settle));
+    await Promise.all(
+      [...customerIds].map(async (customerId) => {
+        if (!(await settle(customerId))) await this.#leaveToTime(customerId, audit);
+      }),
+    );
     await this.#remember(record, rollout, page.hasNextPage ? page.records.at(-1) : undefined, audit);
     return true;
+  }
+
+  /**
+   * Time has something to do for the customer from now on, so whoever keeps it going tries again until it is done, and
+   * the rollout goes on to the others.
+   */
+  async #leaveToTime(customerId: string, audit: Audit): Promise<void> {
+    const { records, clock } = this.#options;
+    await changeRecords(records, [bookRef(customerId)], audit, ([book]) => {
+      const { dueAt, isHidden } = bookOf(customerId, book);
+      const now = clock.now();
+      const isLeft = isHidden || (dueAt !== null && dueAt <= now);
+      return { writes: isLeft ? [] : [bookRewrite(customerId, book, { dueAt: now })], result: undefined };
+    });
   }
 
   /** Who comes second to the end of a page has nothing to add. */

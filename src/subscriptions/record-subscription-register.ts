@@ -5,9 +5,10 @@ import type { Clock } from '../clock.ts';
 import { type CustomerChange, customerArchived, customerNotFound } from '../customers/change-customer.ts';
 import { customerOf, customerRef, customerWrite } from '../customers/customer-record.ts';
 import type { Customer } from '../customers/customer.ts';
+import { type FailureReport, ItemRetries } from '../item-retries.ts';
 import type { PaymentProvider } from '../payments/payment-provider.ts';
 import { CoalescedReads } from '../records/coalesced-reads.ts';
-import { type Audit, type RecordStore } from '../records/record-store.ts';
+import type { Audit, RecordPlace, RecordStore } from '../records/record-store.ts';
 import { cancelSubscription, type CancellationRequest } from './cancel.ts';
 import { type StartDecision, startPlanOf, startSubscription } from './customer-start.ts';
 import type { CollectedInvoice } from './collected-invoice.ts';
@@ -22,6 +23,7 @@ import {
   placeProblem,
   underFreeName,
 } from './record-new-subscription.ts';
+import { RecordDueItems } from './record-due-items.ts';
 import { RecordPayments } from './record-payments.ts';
 import { type Beside, type Decide, RecordPortfolios } from './record-portfolios.ts';
 import { RecordRollouts } from './record-rollouts.ts';
@@ -39,6 +41,7 @@ import {
 } from './subscription-record.ts';
 import type {
   CustomerStartOutcome,
+  DueStep,
   NewSubscription,
   SubscriptionOutcome,
   SubscriptionPage,
@@ -59,6 +62,8 @@ export interface SubscriptionRegisterOptions {
   readonly clock: Clock;
   /** Who collects what is to be paid. Undefined: nothing is invoiced, and what starts is active at once. */
   readonly payments?: PaymentProvider | undefined;
+  /** Who is told of customers and invoices for which what time does has failed. Undefined: nobody. */
+  readonly failures?: FailureReport | undefined;
 }
 
 export class RecordSubscriptionRegister implements SubscriptionRegister, SubscriptionTime {
@@ -68,9 +73,16 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
   readonly #clock: Clock;
   readonly #portfolios: RecordPortfolios;
   readonly #payments: RecordPayments | undefined;
+  readonly #due: RecordDueItems;
   readonly #rollouts: RecordRollouts;
 
-  constructor({ records, catalog, clock, payments: provider }: SubscriptionRegisterOptions) {
+  constructor({
+    records,
+    catalog,
+    clock,
+    payments: provider,
+    failures = nobody,
+  }: SubscriptionRegisterOptions) {
     this.#records = records;
     this.#reads = new CoalescedReads(records);
     this.#catalog = catalog;
@@ -78,11 +90,21 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
     const isInvoiced = provider !== undefined;
     const portfolios = new RecordPortfolios({ records, catalog, clock, isInvoiced });
     this.#portfolios = portfolios;
-    this.#payments = provider && new RecordPayments({ records, portfolios, provider, clock });
+    this.#payments = provider && new RecordPayments({ records, portfolios, provider, clock, failures });
+    const retries = new ItemRetries({ task: 'advanceSubscriptions', clock, report: failures });
+    this.#due = new RecordDueItems({
+      records,
+      clock,
+      kind: 'subscription-book',
+      index: dueIndex,
+      dueAt: (record) => bookOf(record.key, record).dueAt,
+      carryOut: async (customerId) => void (await this.#settle(customerId)),
+      retries,
+    });
     this.#rollouts = new RecordRollouts({
       records,
       clock,
-      settle: (customerId) => this.#bringUpToDate(customerId),
+      settle: (customerId) => retries.attempt(customerId, () => this.#bringUpToDate(customerId)),
     });
   }
 
@@ -113,7 +135,7 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
   async page(query: SubscriptionPageQuery): Promise<SubscriptionPage> {
     const { filter, order, after, before, end, limit } = query;
     if (filter.refId !== null) return this.#pageOfOne(filter.refId, query);
-    if (filter.customerId === null) await this.settleDue(settledPerPageMax);
+    if (filter.customerId === null) await this.settleDue(settledPerPageMax, null);
     else await this.#settle(filter.customerId);
     const [first = subscriptionsIndex, ...others] = filterIndexes(filter);
     const { records, ...page } = await this.#records.page({
@@ -201,24 +223,12 @@ export class RecordSubscriptionRegister implements SubscriptionRegister, Subscri
     return { subscription: (await this.#find(refId)) ?? subscription };
   }
 
-  async collectDue(invoicesMax: number): Promise<number> {
-    return (await this.#payments?.collectDue(invoicesMax)) ?? 0;
+  async collectDue(invoicesMax: number, after: RecordPlace | null = null): Promise<DueStep> {
+    return (await this.#payments?.collectDue(invoicesMax, after)) ?? { done: 0, next: null };
   }
 
-  async settleDue(customersMax: number): Promise<number> {
-    const { records } = await this.#records.page({
-      kind: 'subscription-book',
-      indexes: [dueIndex],
-      scoreFrom: null,
-      scoreBefore: this.#clock.now() + 1,
-      order: 'ascending',
-      after: null,
-      before: null,
-      end: 'first',
-      limit: customersMax,
-    });
-    for (const { key } of records) await this.#settle(key);
-    return records.length;
+  settleDue(customersMax: number, after: RecordPlace | null = null): Promise<DueStep> {
+    return this.#due.step(customersMax, after);
   }
 
   rollOut(subscriptionsMax: number): Promise<boolean> {
@@ -345,6 +355,8 @@ type StartStep =
   | Refusal
   | { readonly portfolio: Portfolio; readonly refused: CatalogProblem }
   | (Extract<StartDecision, { readonly refId: string }> & Beside & { readonly customer: Customer });
+
+const nobody: FailureReport = { failed: () => undefined };
 
 type ChangeCustomer = (existing: Customer | undefined) => CustomerChange;
 

@@ -59,11 +59,11 @@ describe('subscriptions of a customer who is archived', () => {
 
   it('are brought back by the timekeeper', async () => {
     await setArchived(clock.now());
-    expect(await register.settleDue(10)).toBe(1);
-    expect(await register.settleDue(10)).toBe(0);
+    expect((await register.settleDue(10)).done).toBe(1);
+    expect((await register.settleDue(10)).done).toBe(0);
     await setArchived(null);
-    expect(await register.settleDue(10)).toBe(1);
-    expect(await register.settleDue(10)).toBe(0);
+    expect((await register.settleDue(10)).done).toBe(1);
+    expect((await register.settleDue(10)).done).toBe(0);
     expect((await register.live('acme')).map(({ refId }) => refId)).toEqual(['of-acme']);
   });
 

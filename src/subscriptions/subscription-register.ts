@@ -2,7 +2,7 @@ import type { CatalogProblem } from '../catalog/catalog-problem.ts';
 import type { PricingType } from '../catalog/package.ts';
 import type { CustomerChange } from '../customers/change-customer.ts';
 import type { Customer } from '../customers/customer.ts';
-import type { Audit } from '../records/record-store.ts';
+import type { Audit, RecordPlace } from '../records/record-store.ts';
 import type { CancellationRequest } from './cancel.ts';
 import type { CollectedInvoice } from './collected-invoice.ts';
 import type { StartStrategy } from './customer-start.ts';
@@ -53,17 +53,28 @@ export type CustomerStartOutcome =
   | { readonly customer: Customer; readonly subscription: Subscription; readonly strategy: StartStrategy }
   | { readonly problem: CatalogProblem };
 
-/** What time does, for whoever keeps it going. */
+/** How far a walk over what is due has come. */
+export interface DueStep {
+  /** For how many it was carried out; the others failed, now or before, and are tried again later. */
+  readonly done: number;
+  /** Where to go on; null at the end. */
+  readonly next: RecordPlace | null;
+}
+
+/**
+ * What time does, for whoever keeps it going. What always fails for one customer, or of one invoice, holds up none of
+ * the others.
+ */
 export interface SubscriptionTime {
-  /** Carries out what is due, for at most so many customers; answers for how many it did. */
-  settleDue(customersMax: number): Promise<number>;
+  /** Carries out what is due, for at most so many customers from the place on; null: from the beginning. */
+  settleDue(customersMax: number, after: RecordPlace | null): Promise<DueStep>;
   /**
    * Moves subscriptions to versions that were published for everybody, at most so many of them; false when there
    * was nothing to do.
    */
   rollOut(subscriptionsMax: number): Promise<boolean>;
-  /** Asks the payment provider about invoices that are due, at most so many; answers how many they were. */
-  collectDue(invoicesMax: number): Promise<number>;
+  /** Asks the payment provider about invoices that are due, as above. */
+  collectDue(invoicesMax: number, after: RecordPlace | null): Promise<DueStep>;
 }
 
 /** Conditions, all of which must hold; null sets none. Names are refIds. */

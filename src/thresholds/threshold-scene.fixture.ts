@@ -14,11 +14,11 @@ import { archivedCustomer, provisionedCustomer } from '../customers/change-custo
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { entitled, makeFeature, subscribed } from '../entitlements/entitlement.fixture.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
+import { ItemRetries } from '../item-retries.ts';
 import type { MeasurementFact } from '../metering/facts.ts';
 import { closeRedis, openRedis, type Redis } from '../queue/redis-connection.ts';
 import { RedisTouchedCustomers } from '../queue/redis-touched-customers.ts';
 import type { TouchedCustomers } from '../queue/touched-customers.ts';
-import type { CommitListener } from '../records/change-log.ts';
 import { relayBatch } from '../records/outbox-relay.ts';
 import { RedisOutbox } from '../records/redis-outbox.ts';
 import { RedisRecordStore } from '../records/redis-record-store.ts';
@@ -29,8 +29,8 @@ import { at, makePlan, makeProduct } from '../subscriptions/life-cycle.fixture.t
 import { bookRef, subscriptionRef } from '../subscriptions/subscription-record.ts';
 import { LiveReader } from '../usage/live-counters.fixture.ts';
 import type { LiveUsage } from '../usage/live-usage.ts';
+import { CommitWebhooks } from '../webhooks/commit-webhooks.ts';
 import type { LifecycleEvent } from '../webhooks/lifecycle-event.ts';
-import { lifecycleEvents } from '../webhooks/lifecycle-events.ts';
 import { lifecyclePayload } from '../webhooks/lifecycle-payload.ts';
 import { lookAtTouched, ThresholdWatch, type ThresholdWatchOptions } from './threshold-watch.ts';
 
@@ -52,6 +52,13 @@ export class ThresholdScene {
   readonly clock = new ManualClock(at('2026-05-15'));
   readonly world: WorkerWorld;
   readonly touched: RedisTouchedCustomers;
+  /** Tasks of which an item failed. */
+  readonly failed: string[] = [];
+  readonly #retries = new ItemRetries({
+    task: 'look',
+    clock: this.clock,
+    report: { failed: (task) => void this.failed.push(task) },
+  });
   readonly #setup: SceneSetup;
   readonly #records: RedisRecordStore;
   readonly #outbox: RedisOutbox;
@@ -194,16 +201,39 @@ export class ThresholdScene {
     };
   }
 
+  /** Entitlements as they are, but none where any of these is asked for. */
+  entitlementsUnless(isBroken: (customerId: string) => boolean): ThresholdWatchOptions['entitlements'] {
+    const { entitlements } = this.#options();
+    return {
+      entitlements: async (customerIds) => {
+        if (customerIds.some(isBroken)) throw new Error('an accident');
+        return entitlements.entitlements(customerIds);
+      },
+    };
+  }
+
   /** Every webhook about usage so far, as it would be sent now. */
   async told(): Promise<readonly Payload[]> {
-    const listener: CommitListener = {
-      told: async ({ entries }) => void this.#events.push(...entries.flatMap(lifecycleEvents)),
-    };
-    while (await relayBatch({ outbox: this.#outbox, changeLog: this.#changeLog, listener }));
+    await this.relay();
     const exceeded = this.#events.filter(({ type }) => type === 'entitlement.usage_exceeded');
     return Promise.all(
       exceeded.map(async (event) => lifecyclePayload(event, await this.#records.read(event.about))),
     );
+  }
+
+  /** As the worker's role does: what commits mean is put into line, and looked at. */
+  async relay(): Promise<void> {
+    const add = async (webhooks: readonly { readonly data: LifecycleEvent }[]): Promise<number> => {
+      this.#events.push(...webhooks.map(({ data }) => data));
+      return 0;
+    };
+    const listener = new CommitWebhooks({
+      lifecycle: { add },
+      letters: { add: async () => 0 },
+      grantsChanged: (customerIds) => this.touched.touch(customerIds),
+      logger: { warn: () => undefined },
+    });
+    while (await relayBatch({ outbox: this.#outbox, changeLog: this.#changeLog, listener }));
   }
 
   #options(): Omit<ThresholdWatchOptions, 'logger'> {
@@ -212,7 +242,7 @@ export class ThresholdScene {
     const catalog = new RecordCatalog(records);
     const features = new RecordFeatureCatalog(records);
     const entitlements = new RecordEntitlements({ records, catalog, features, clock });
-    return { touched, entitlements, usage: this.#usage, records, clock };
+    return { touched, entitlements, usage: this.#usage, records, clock, retries: this.#retries };
   }
 
   #directory(): RecordCustomerDirectory {

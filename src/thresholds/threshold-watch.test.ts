@@ -100,6 +100,26 @@ describe('usage that is reported', () => {
     ]);
   });
 
+  it('is compared with a limit that is lowered, at once and once', async () => {
+    const scene = await ThresholdScene.open(database);
+    await scene.report('50');
+    await scene.look();
+    for (const limit of [60, 59]) {
+      await scene.subscribe([monthlyOf('seats', limit)]);
+      await scene.relay();
+      expect(await scene.waiting()).toEqual([scene.customer]);
+      await scene.look();
+    }
+    expect(await scene.told()).toMatchObject([{ threshold: 80, currentUsage: '50', usageLimit: '60' }]);
+    await scene.subscribe([monthlyOf('seats', 50)]);
+    await scene.relay();
+    await scene.look();
+    expect(tellings(await scene.told())).toEqual([
+      [80, '50'],
+      [100, '50'],
+    ]);
+  });
+
   it('is compared in the units of the limit, and told of a resource of its own', async () => {
     const unitTransformation = {
       divide: '10',
@@ -220,6 +240,24 @@ describe('whoever looks', () => {
     expect(await registry.metrics()).toContain('tollgate_threshold_looks_waiting 2');
     await scene.look();
     expect(tellings(await scene.told())).toEqual([[80, '85']]);
+    expect(await scene.waiting()).toEqual([]);
+  });
+
+  it('goes on to those behind customers with whom it always fails, and tries these again later', async () => {
+    const scene = await ThresholdScene.open(database);
+    const broken = new Set(Array.from({ length: 130 }, () => `broken-${randomUUID()}`));
+    for (const customer of broken) await scene.provision(customer);
+    await scene.touched.touch([...broken]);
+    await scene.report('85');
+    const entitlements = scene.entitlementsUnless((customer) => broken.has(customer));
+    await scene.look({ entitlements });
+    expect(tellings(await scene.told())).toEqual([[80, '85']]);
+    expect(new Set(await scene.waiting())).toEqual(broken);
+    expect(scene.failed).toHaveLength(broken.size);
+    await scene.look({ entitlements });
+    expect(scene.failed).toHaveLength(broken.size);
+    scene.clock.advance(1_000);
+    await scene.look();
     expect(await scene.waiting()).toEqual([]);
   });
 

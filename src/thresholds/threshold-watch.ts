@@ -8,6 +8,7 @@ import type { Clock } from '../clock.ts';
 import { customerOf, customerRef, customersIndex } from '../customers/customer-record.ts';
 import { isMeteredFeature } from '../entitlements/check-entitlement.ts';
 import type { CustomerStanding } from '../entitlements/customer-standing.ts';
+import type { ItemRetries } from '../item-retries.ts';
 import { quantityToText, type Quantity } from '../quantity.ts';
 import { everybody, type TouchedCustomers } from '../queue/touched-customers.ts';
 import { changeRecords } from '../records/change-records.ts';
@@ -26,6 +27,8 @@ export interface ThresholdWatchOptions {
   readonly usage: LiveUsage;
   readonly records: RecordStore;
   readonly clock: Clock;
+  /** By customer. */
+  readonly retries: ItemRetries;
   readonly logger: Pick<Logger, 'warn'>;
   /** Between two rounds. Default 1,000. */
   readonly pauseMs?: number;
@@ -58,7 +61,10 @@ export class ThresholdWatch {
   }
 }
 
-/** One round: whoever was touched before it. They leave the line once they are looked at. */
+/**
+ * One round: whoever was touched before it. They leave the line once they are looked at; those with whom that fails go
+ * to its end, and hold up nobody.
+ */
 export async function lookAtTouched(
   options: Omit<ThresholdWatchOptions, 'logger'>,
   signal: AbortSignal = new AbortController().signal,
@@ -69,7 +75,7 @@ export async function lookAtTouched(
     const some = await touched.take(customersPerStep, newest);
     if (some.length === 0) return;
     const customerIds = some.map(({ customerId }) => customerId);
-    await lookAt(
+    await lookAtEach(
       customerIds.filter((customerId) => customerId !== everybody),
       options,
     );
@@ -98,7 +104,7 @@ async function lookAtEverybody(
       limit: customersPerStep,
     });
     const customers = records.map(customerOf).filter((customer) => customer !== undefined);
-    await lookAt(
+    await lookAtEach(
       customers.map(({ refId }) => refId),
       options,
     );
@@ -107,6 +113,15 @@ async function lookAtEverybody(
     if (signal.aborted) return false;
     after = { score: last.createdAt, key: last.refId };
   }
+}
+
+async function lookAtEach(
+  customerIds: readonly string[],
+  options: Omit<ThresholdWatchOptions, 'logger'>,
+): Promise<void> {
+  const { retries, touched } = options;
+  const left = await retries.attemptTogether(customerIds, (some) => lookAt(some, options));
+  if (left.length > 0) await touched.touch(left);
 }
 
 /** A limit with thresholds, and what counts against it. */
@@ -120,7 +135,6 @@ async function lookAt(
   customerIds: readonly string[],
   options: Omit<ThresholdWatchOptions, 'logger'>,
 ): Promise<void> {
-  if (customerIds.length === 0) return;
   const standings = await options.entitlements.entitlements(customerIds);
   const limits = [...standings].flatMap(([customerId, standing]) => watchedLimits(customerId, standing));
   for (let at = 0; at < limits.length; at += limitsPerStep) {

@@ -3,13 +3,15 @@ import type { ChangeEntry, CommitListener, LetterPointer, OutboxBatch } from '..
 import type { Logger } from '../telemetry.ts';
 import { billingEventType } from './billing-letter.ts';
 import type { LifecycleEvent } from './lifecycle-event.ts';
-import { lifecycleEvents } from './lifecycle-events.ts';
+import { customersGrantedOtherwise, lifecycleEvents } from './lifecycle-events.ts';
 import type { WebhookQueue } from './webhook-queue.ts';
 
 export interface CommitWebhooksOptions {
   /** Undefined: nobody is to be told. */
   readonly lifecycle: WebhookQueue<LifecycleEvent> | undefined;
   readonly letters: WebhookQueue<LetterPointer>;
+  /** Told of customers, by refId, of whose entitlements something is another now, or gone. Undefined: nobody. */
+  readonly grantsChanged?: ((customerIds: readonly string[]) => Promise<void>) | undefined;
   readonly logger: Pick<Logger, 'warn'>;
 }
 
@@ -22,19 +24,23 @@ export class CommitWebhooks implements CommitListener {
   }
 
   async told({ entries }: OutboxBatch): Promise<void> {
-    const { lifecycle, letters, logger } = this.#options;
+    const { lifecycle, letters, grantsChanged, logger } = this.#options;
     const pointers = entries.flatMap((entry) => entry.letters);
     await letters.add(pointers.map((data) => ({ id: data.id, type: billingEventType, data })));
+    if (grantsChanged !== undefined) {
+      const customers = new Set(entries.flatMap((entry) => this.#meaning(entry, customersGrantedOtherwise)));
+      if (customers.size > 0) await grantsChanged([...customers]);
+    }
     if (lifecycle === undefined) return;
-    const events = entries.flatMap((entry) => this.#eventsOf(entry));
+    const events = entries.flatMap((entry) => this.#meaning(entry, lifecycleEvents));
     const dropped = await lifecycle.add(events.map((data) => ({ id: data.id, type: data.type, data })));
     if (dropped > 0) logger.warn({ dropped }, 'too many webhooks wait for WEBHOOK_URL; these are not sent');
   }
 
   /** The change log waits for nobody, so a record that cannot be understood costs its own events only. */
-  #eventsOf(entry: ChangeEntry): readonly LifecycleEvent[] {
+  #meaning<Item>(entry: ChangeEntry, read: (entry: ChangeEntry) => Iterable<Item>): readonly Item[] {
     try {
-      return lifecycleEvents(entry);
+      return [...read(entry)];
     } catch {
       this.#options.logger.warn({ commit: entry.commit }, 'no webhooks can be made of a commit');
       return [];

@@ -6,7 +6,7 @@ import type { ChangeEntry, ChangeWrite } from '../records/change-log.ts';
 import type { RecordKind } from '../records/record-kinds.ts';
 import { makeCoupon, makePlan, makeProduct } from '../subscriptions/life-cycle.fixture.ts';
 import type { Subscription, SubscriptionStatus, Trial } from '../subscriptions/subscription.ts';
-import { lifecycleEvents } from './lifecycle-events.ts';
+import { customersGrantedOtherwise, lifecycleEvents } from './lifecycle-events.ts';
 import { lifecyclePayload } from './lifecycle-payload.ts';
 
 const at = Date.parse('2026-05-01T12:00:00Z');
@@ -68,6 +68,27 @@ describe('the events of a commit', () => {
       ],
       exceeded: { ...hundred, resourceId: 'site' },
     });
+  });
+
+  it.each([
+    ['is first given', undefined, subscriptionWith('ACTIVE'), []],
+    ['moves', subscriptionWith('ACTIVE'), subscriptionWith('ACTIVE', { planVersion: 2 }), ['acme']],
+    ['ends', subscriptionWith('ACTIVE'), subscriptionWith('CANCELED'), ['acme']],
+    ['is renamed', subscriptionWith('ACTIVE'), withMetadata('ACTIVE'), []],
+  ] as const)(
+    'know whose entitlements are others than before: a subscription that %s',
+    (_, before, after, expected) => {
+      const entry = entryOf(writeOf('subscription', before, after));
+      expect([...customersGrantedOtherwise(entry)]).toEqual(expected);
+    },
+  );
+
+  it('know whose entitlements are others than before: what was granted beside and is so no more', () => {
+    const grants = (...featureIds: readonly string[]) => ({ entitlements: featureIds.map(promotionOf) });
+    const given = entryOf(writeOf('promotional-entitlement', grants(), grants('seats')));
+    expect([...customersGrantedOtherwise(given)]).toEqual([]);
+    const taken = entryOf(writeOf('promotional-entitlement', grants('seats'), grants('sso')));
+    expect([...customersGrantedOtherwise(taken)]).toEqual(['acme']);
   });
 
   it('tell the customer who pays of a payment that failed, once for a reason', () => {

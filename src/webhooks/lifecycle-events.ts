@@ -15,7 +15,7 @@ import type { CatalogEntity, ExceededUsage, LifecycleEvent, LifecycleType } from
 
 /** The events of a commit, in an order that is always the same: `entitlements.updated` last, once a customer. */
 export function lifecycleEvents({ commit, audit, writes }: ChangeEntry): readonly LifecycleEvent[] {
-  const found = writes.flatMap((write) => findings[write.kind]?.(write) ?? []);
+  const found = writes.flatMap(findingsOf);
   const customers = new Set(found.flatMap(({ entitled }) => entitled ?? []));
   const about = (customerId: string): readonly RecordRef[] => [{ kind: 'customer', key: customerId }];
   const updated = [...customers].map((customerId): Finding => {
@@ -34,6 +34,12 @@ export function lifecycleEvents({ commit, audit, writes }: ChangeEntry): readonl
   }));
 }
 
+/** Customers of whose entitlements something is another now, or gone: by refId, each once. */
+export function customersGrantedOtherwise({ writes }: ChangeEntry): ReadonlySet<string> {
+  const found = writes.flatMap(findingsOf);
+  return new Set(found.flatMap(({ entitled, wasGranted }) => (wasGranted === true ? (entitled ?? []) : [])));
+}
+
 /** An event, a customer whose entitlements are others now, or both. */
 interface Finding {
   readonly type?: LifecycleType;
@@ -42,10 +48,16 @@ interface Finding {
   readonly exceeded?: ExceededUsage;
   /** The customer's refId. */
   readonly entitled?: string;
+  /** Whether something was granted before in the place of what is now. */
+  readonly wasGranted?: boolean;
 }
 
 function isEvent(finding: Finding): finding is Finding & Required<Pick<Finding, 'type' | 'about'>> {
   return finding.type !== undefined;
+}
+
+function findingsOf(write: ChangeWrite): readonly Finding[] {
+  return findings[write.kind]?.(write) ?? [];
 }
 
 /** Kinds that are not here are our own bookkeeping. */
@@ -117,9 +129,9 @@ function subscriptionFindings(write: ChangeWrite): readonly Finding[] {
     { kind: 'package', key: planId },
   ];
   const events = subscriptionTypes(before, after).map((type): Finding => ({ type, about }));
-  return isDeepStrictEqual(whatIsGranted(before), whatIsGranted(after))
-    ? events
-    : [...events, { entitled: customerId }];
+  const [was, is] = [whatIsGranted(before), whatIsGranted(after)];
+  if (isDeepStrictEqual(was, is)) return events;
+  return [...events, { entitled: customerId, wasGranted: was !== undefined }];
 }
 
 function subscriptionTypes(before: Subscription | undefined, after: Subscription): readonly LifecycleType[] {
@@ -178,7 +190,9 @@ function promotionalFindings(write: ChangeWrite): readonly Finding[] {
   for (const featureId of old.keys()) {
     if (!current.has(featureId)) events.push({ type: 'promotional_entitlement.revoked', about, featureId });
   }
-  return events.length === 0 ? [] : [...events, { entitled: write.key }];
+  if (events.length === 0) return [];
+  const wasGranted = events.some(({ type }) => type !== 'promotional_entitlement.granted');
+  return [...events, { entitled: write.key, wasGranted }];
 }
 
 /** Each write of one is a telling, the last in it. */
