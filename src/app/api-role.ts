@@ -26,6 +26,7 @@ import { ClickhouseUsageReader } from '../usage/clickhouse-usage-reader.ts';
 import { watchCounters } from '../usage/counter-metrics.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { RedisReservations } from '../usage/redis-reservations.ts';
+import { watchReservations } from '../usage/reservation-metrics.ts';
 import { watchWebhooks } from '../webhooks/webhook-metrics.ts';
 import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
@@ -79,6 +80,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
   watchOutbox(registry, new RedisOutbox(edge, namespace));
   watchCounters(registry, new RedisCounterAudit(edge, engines.keys));
+  watchReservations(registry, reservations);
   watchFailedItems(registry, failures);
   watchThresholds(registry, new RedisTouchedCustomers(edge, engines.keys));
   watchWebhooks(registry, webhookQueues(engines, edge));

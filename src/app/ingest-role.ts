@@ -15,6 +15,7 @@ import { makeRegistry } from '../telemetry.ts';
 import { watchCounters } from '../usage/counter-metrics.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { RedisReservations } from '../usage/redis-reservations.ts';
+import { watchReservations } from '../usage/reservation-metrics.ts';
 import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
 import type { RunningRole } from './running-role.ts';
@@ -56,6 +57,7 @@ export async function startIngest(engines: Engines): Promise<RunningRole> {
   watchBooks(registry, new RedisDesk({ redis: edge, keys: engines.keys }));
   watchOutbox(registry, new RedisOutbox(edge, namespace));
   watchCounters(registry, new RedisCounterAudit(edge, engines.keys));
+  watchReservations(registry, reservations);
   await serve(engines, server, config.ingestPort);
   return engines;
 }

@@ -31,6 +31,12 @@ export class RedisReservations implements LiveReservations {
     );
   }
 
+  /** How many count against limits; Redis answers it from the order in which they expire, however many there are. */
+  active(): Promise<number> {
+    const { reservationsActive } = this.#keys;
+    return answered(this.#redis.zcount(reservationsActive, `(${this.#clock.now()}`, '+inf'));
+  }
+
   async reservation(id: string): Promise<Reservation | undefined> {
     const text = await answered(this.#redis.hget(this.#keys.reservations, id));
     return text === null ? undefined : decodeReservation(text);

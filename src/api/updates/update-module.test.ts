@@ -54,6 +54,26 @@ describe('usageUpdated', () => {
     api.liveUsage.figures.set('seats', zeroQuantity);
   });
 
+  it('tells what is reserved, as it changes', async () => {
+    await customer('planner', 'basic');
+    api.liveUsage.figures.set('seats', quantity('3'));
+    const reserved = query.replace('isGranted', 'isGranted reservedUsage');
+    const updates = await follow(reserved, { customerId: 'planner', featureId: 'seats' });
+    for (const [reservedUsage, isGranted] of [
+      ['1', true],
+      ['2', false],
+      ['0', true],
+    ] as const) {
+      api.reservations.sum = quantity(reservedUsage);
+      expect(await updates.next()).toMatchObject({
+        currentUsage: '3',
+        entitlement: { reservedUsage, isGranted },
+      });
+    }
+    await updates.close();
+    api.liveUsage.figures.set('seats', zeroQuantity);
+  });
+
   it('tells usage of a customer without a subscription, too', async () => {
     await customer('free-rider');
     const updates = await follow(query, { customerId: 'free-rider', featureId: 'seats' });
@@ -87,6 +107,25 @@ describe('usageUpdated', () => {
 describe('entitlementsUpdated', () => {
   const query = `subscription ($customerId: String!) { update: entitlementsUpdated(customerId: $customerId) {
     accessDeniedReason entitlements { feature { refId } usageLimit } } }`;
+
+  it('tells that reservations have reached the limit, and not that there are some', async () => {
+    await customer('reserving', 'basic');
+    const named = { customerId: 'reserving', featureId: 'seats' };
+    const entitled = await follow(query.replace('usageLimit', 'isGranted reservedUsage'), named);
+    // All streams look in the same turn: whatever this one tells, the other has seen.
+    const seen = await follow(
+      `subscription ($customerId: String!, $featureId: String!) {
+        update: usageUpdated(customerId: $customerId, featureId: $featureId) { entitlement { reservedUsage } } }`,
+      named,
+    );
+    for (const reservedUsage of ['3', '4', '5']) {
+      api.reservations.sum = quantity(reservedUsage);
+      expect(await seen.next()).toEqual({ entitlement: { reservedUsage } });
+    }
+    expect(await entitled.next()).toMatchObject({ entitlements: [{ isGranted: false, reservedUsage: '5' }] });
+    await Promise.all([seen.close(), entitled.close()]);
+    api.reservations.sum = zeroQuantity;
+  });
 
   it('tells what changes the entitlements, and not usage below the limit', async () => {
     await customer('growing');

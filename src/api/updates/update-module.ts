@@ -56,6 +56,7 @@ async function usageUpdated(
     },
     mark: ({ currentUsage, entitlement }) => [
       currentUsage.toFixed(),
+      entitlement.reservedUsage?.toFixed(),
       entitlement.entitlement?.usagePeriod?.start,
     ],
   });

@@ -1,8 +1,9 @@
 export const updateTypeDefs = /* GraphQL */ `
   extend type Subscription {
     """
-    Usage of a feature, each time that it changed: by reported usage, raw events, a correction, or a period that began.
-    The errors CUSTOMER_NOT_FOUND and FEATURE_NOT_FOUND when there are none. Ends when the customer is archived.
+    Usage of a feature, each time that it changed: by reported usage, raw events, a correction, or a period that began;
+    and each time that other reservations count beside it. The errors CUSTOMER_NOT_FOUND and FEATURE_NOT_FOUND when
+    there are none. Ends when the customer is archived.
     """
     usageUpdated(
       "The customer's refId."
@@ -15,8 +16,8 @@ export const updateTypeDefs = /* GraphQL */ `
 
     """
     What a customer may use, each time that it changed: by a subscription, a promotional entitlement, the catalog, time,
-    or a limit that was reached. Usage alone does not count. The error CUSTOMER_NOT_FOUND when there is no such
-    customer. Ends when the customer is archived.
+    or a limit that usage or reservations have reached. They alone do not count. The error CUSTOMER_NOT_FOUND when there
+    is no such customer. Ends when the customer is archived.
     """
     entitlementsUpdated(
       "The customer's refId."
