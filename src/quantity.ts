@@ -29,9 +29,14 @@ export const exponentNumberPattern = '^-?(0|[1-9][0-9]{0,14})(\\.[0-9]{1,15})?[e
 const plainNumber = new RegExp(plainNumberPattern);
 const exponentNumber = new RegExp(exponentNumberPattern);
 
+/** Whether the text is an amount, without working it out. */
+export function isQuantityText(text: string): boolean {
+  return plainNumber.test(text) || exponentNumber.test(text);
+}
+
 /** The text's exact amount, or undefined when the text is no number that Tollgate holds exactly. */
 export function parseQuantity(text: string): Quantity | undefined {
-  if (!plainNumber.test(text) && !exponentNumber.test(text)) return undefined;
+  if (!isQuantityText(text)) return undefined;
   return new Exact(text) as Quantity;
 }
 

@@ -70,11 +70,12 @@ export interface ClaimRows {
   readonly count: number;
   /** `identityWords` a row. */
   readonly identities: Uint32Array;
-  timestamp(row: number): number;
-  receivedAt(row: number): number;
-  contentDigest(row: number): number;
-  /** False for a measurement without idempotency key: it always counts, and leaves no trace here. */
-  hasIdentity(row: number): boolean;
+  /** Epoch ms, as are the receipts. */
+  readonly timestamps: Float64Array;
+  readonly receipts: Float64Array;
+  readonly digests: Uint32Array;
+  /** 0 for a measurement without idempotency key: it always counts, and leaves no trace here. */
+  readonly hasIdentity: Uint8Array;
   place(row: number): StoredPlace;
 }
 
@@ -82,10 +83,10 @@ export function eventClaims(block: EventBlock): ClaimRows {
   return {
     count: block.count,
     identities: block.identities(),
-    timestamp: (row) => block.timestamp(row),
-    receivedAt: (row) => block.receivedAt(row),
-    contentDigest: (row) => block.contentDigest(row),
-    hasIdentity: () => true,
+    timestamps: block.timestamps,
+    receipts: block.receipts,
+    digests: block.contentDigests,
+    hasIdentity: new Uint8Array(block.count).fill(1),
     place: (row) => ({
       kind: 'event',
       customerId: block.text('customer_id', row),
@@ -102,17 +103,15 @@ export function measurementClaims(facts: readonly MeasurementFact[]): ClaimRows 
   facts.forEach((fact, row) => {
     if (fact.idempotencyKey !== '') identities.set(measurementIdentity(fact), row * identityWords);
   });
-  const digests = Uint32Array.from(facts, measurementContentDigest);
-  const fact = (row: number): MeasurementFact => facts[row] as MeasurementFact;
   return {
     count: facts.length,
     identities,
-    timestamp: (row) => fact(row).timestamp,
-    receivedAt: (row) => fact(row).receivedAt,
-    contentDigest: (row) => digests[row] as number,
-    hasIdentity: (row) => fact(row).idempotencyKey !== '',
+    timestamps: Float64Array.from(facts, ({ timestamp }) => timestamp),
+    receipts: Float64Array.from(facts, ({ receivedAt }) => receivedAt),
+    digests: Uint32Array.from(facts, measurementContentDigest),
+    hasIdentity: Uint8Array.from(facts, ({ idempotencyKey }) => (idempotencyKey === '' ? 0 : 1)),
     place: (row) => {
-      const { customerId, featureId, resourceId, idempotencyKey } = fact(row);
+      const { customerId, featureId, resourceId, idempotencyKey } = facts[row] as MeasurementFact;
       return { kind: 'measurement', customerId, name: featureId, resourceId, idempotencyKey, source: '' };
     },
   };
@@ -152,43 +151,30 @@ export class Claims {
   /** Judges and claims every row in order; one byte a row. */
   settle(rows: ClaimRows): Uint8Array<ArrayBuffer> {
     const settled = new Uint8Array(rows.count);
-    for (let row = 0; row < rows.count; row += 1) {
-      const verdict = this.verdict(rows, row);
-      settled[row] = verdict;
-      if (verdict === verdicts.counts) this.claim(rows, row);
-    }
+    for (let row = 0; row < rows.count; row += 1) settled[row] = this.#judge(rows, row, true);
     return settled;
   }
 
   /** How the row stands to all that was counted before, earlier rows of this flush included. */
   verdict(rows: ClaimRows, row: number): Verdict {
-    if (!rows.hasIdentity(row)) return verdicts.counts;
-    const remembered = findRow(this.#table, rows, row);
-    if (remembered === verdicts.duplicate || this.#stored.size === 0) return remembered;
-    let verdict = remembered;
-    for (const copy of this.#stored.get(identityKey(rows, row)) ?? []) {
-      const beside = this.#beside(rows, row, copy);
-      if (beside === verdicts.duplicate) return beside;
-      if (beside === verdicts.conflict) verdict = beside;
-    }
-    return verdict;
+    return this.#judge(rows, row, false);
   }
 
   /** Takes the row's identity; only for a row whose verdict is `counts`. */
   claim(rows: ClaimRows, row: number): void {
-    if (!rows.hasIdentity(row)) return;
+    if (rows.hasIdentity[row] === 0) return;
     this.#table.add(
       rows.identities,
       row * identityWords,
-      rows.timestamp(row),
-      rows.receivedAt(row),
-      rows.contentDigest(row),
+      rows.timestamps[row] as number,
+      rows.receipts[row] as number,
+      rows.digests[row] as number,
     );
   }
 
   /** The counted copy that the row repeats; undefined unless its verdict is `duplicate`. */
   original(rows: ClaimRows, row: number): CountedCopy | undefined {
-    if (!rows.hasIdentity(row)) return undefined;
+    if (rows.hasIdentity[row] === 0) return undefined;
     const copies = [
       ...this.#table.copies(rows.identities, row * identityWords),
       ...(this.#stored.get(identityKey(rows, row)) ?? []),
@@ -196,11 +182,25 @@ export class Claims {
     return copies.find((copy) => this.#beside(rows, row, copy) === verdicts.duplicate);
   }
 
+  #judge(rows: ClaimRows, row: number, claims: boolean): Verdict {
+    if (rows.hasIdentity[row] === 0) return verdicts.counts;
+    if (this.#stored.size === 0) return askTable(this.#table, rows, row, claims);
+    let verdict = askTable(this.#table, rows, row, false);
+    if (verdict === verdicts.duplicate) return verdict;
+    for (const copy of this.#stored.get(identityKey(rows, row)) ?? []) {
+      const beside = this.#beside(rows, row, copy);
+      if (beside === verdicts.duplicate) return beside;
+      if (beside === verdicts.conflict) verdict = beside;
+    }
+    if (claims && verdict === verdicts.counts) this.claim(rows, row);
+    return verdict;
+  }
+
   #beside(rows: ClaimRows, row: number, copy: CountedCopy): Verdict {
     return verdictBeside(
-      rows.timestamp(row),
-      rows.receivedAt(row),
-      rows.contentDigest(row),
+      rows.timestamps[row] as number,
+      rows.receipts[row] as number,
+      rows.digests[row] as number,
       copy.timestamp,
       copy.receivedAt,
       copy.contentDigest,
@@ -210,14 +210,9 @@ export class Claims {
 }
 
 function earliestReceipt(lists: readonly ClaimRows[]): number | undefined {
-  let earliest: number | undefined;
-  for (const rows of lists) {
-    for (let row = 0; row < rows.count; row += 1) {
-      const receivedAt = rows.receivedAt(row);
-      if (earliest === undefined || receivedAt < earliest) earliest = receivedAt;
-    }
-  }
-  return earliest;
+  let earliest = Number.POSITIVE_INFINITY;
+  for (const { receipts } of lists) for (const receipt of receipts) earliest = Math.min(earliest, receipt);
+  return Number.isFinite(earliest) ? earliest : undefined;
 }
 
 /** Made page by page, so that no more than one page of keys is held as objects. */
@@ -237,22 +232,23 @@ function* lookupPages(lists: readonly ClaimRows[], table: IdentityTable): Genera
 }
 
 function lookupKey(rows: ClaimRows, row: number, table: IdentityTable): LookupKey | undefined {
-  if (!rows.hasIdentity(row)) return undefined;
-  const timestamp = rows.timestamp(row);
-  const receivedAt = rows.receivedAt(row);
+  const timestamp = rows.timestamps[row] as number;
+  const receivedAt = rows.receipts[row] as number;
   const scope = table.lookupScope(timestamp, receivedAt);
+  if (scope === undefined || rows.hasIdentity[row] === 0) return undefined;
   // A duplicate stays one whatever else is stored; a conflict may turn out to be a duplicate of a stored copy.
-  if (scope === undefined || findRow(table, rows, row) === verdicts.duplicate) return undefined;
+  if (askTable(table, rows, row, false) === verdicts.duplicate) return undefined;
   return { ...rows.place(row), identity: identityKey(rows, row), timestamp, receivedAt, scope };
 }
 
-function findRow(table: IdentityTable, rows: ClaimRows, row: number): Verdict {
-  return table.find(
+function askTable(table: IdentityTable, rows: ClaimRows, row: number, claims: boolean): Verdict {
+  return table.judge(
     rows.identities,
     row * identityWords,
-    rows.timestamp(row),
-    rows.receivedAt(row),
-    rows.contentDigest(row),
+    rows.timestamps[row] as number,
+    rows.receipts[row] as number,
+    rows.digests[row] as number,
+    claims,
   );
 }
 

@@ -15,8 +15,9 @@ describe('the table of identities', () => {
     expect(table.size).toBe(100_000);
     const wrong = { missing: 0, made: 0 };
     for (let row = 0; row < 100_000; row += 1) {
-      if (table.find(words, row * 4, start + row, start, row) !== verdicts.duplicate) wrong.missing += 1;
-      if (table.find(words, (100_000 + row) * 4, start + row, start, row) !== verdicts.counts)
+      if (table.judge(words, row * 4, start + row, start, row, false) !== verdicts.duplicate)
+        wrong.missing += 1;
+      if (table.judge(words, (100_000 + row) * 4, start + row, start, row, false) !== verdicts.counts)
         wrong.made += 1;
     }
     expect(wrong).toEqual({ missing: 0, made: 0 });
@@ -52,8 +53,10 @@ describe('the table of identities', () => {
     table.expire(start + windowMs + 1);
     expect(table.size).toBe(1_000);
     expect(table.completeSince).toBe(start + 1);
-    expect(table.find(words, 1_500 * 4, start + 24 * hour, start + 47 * hour, 1)).toBe(verdicts.duplicate);
-    expect(table.find(words, 500 * 4, start, start + 47 * hour, 1)).toBe(verdicts.counts);
+    expect(table.judge(words, 1_500 * 4, start + 24 * hour, start + 47 * hour, 1, false)).toBe(
+      verdicts.duplicate,
+    );
+    expect(table.judge(words, 500 * 4, start, start + 47 * hour, 1, false)).toBe(verdicts.counts);
     expect(table.lookupScope(start, start + 47 * hour)).toBe('timestamp');
     expect(table.lookupScope(start + 1, start + 47 * hour)).toBeUndefined();
   });
@@ -75,7 +78,7 @@ describe('the table of identities', () => {
     expect(table.completeSince).toBeGreaterThan(start + 47_000);
     expect(table.lookupScope(start + 49_999, start + 49_999)).toBe('window');
     const remembered = Array.from({ length: 50_000 }, (_, row) => row).filter(
-      (row) => table.find(words, row * 4, start + row, start + row, 1) === verdicts.duplicate,
+      (row) => table.judge(words, row * 4, start + row, start + row, 1, false) === verdicts.duplicate,
     );
     expect(remembered).toHaveLength(table.size);
     expect(remembered.includes(table.completeSince - start)).toBe(true);

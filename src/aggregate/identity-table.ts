@@ -68,6 +68,8 @@ export class IdentityTable {
   #segments: (Segment | undefined)[] = [];
   #freeIds: number[] = [];
   #open = new Map<number, Segment>();
+  /** The one of `#open` that was used last: nearly always the next one too. */
+  #latest: Segment | undefined;
   #drops = 0;
   #size = 0;
   #completeSince = Number.POSITIVE_INFINITY;
@@ -90,6 +92,7 @@ export class IdentityTable {
     this.#segments = [];
     this.#freeIds = [];
     this.#open = new Map();
+    this.#latest = undefined;
     this.#drops = 0;
     this.#size = 0;
     this.#completeSince = completeSince;
@@ -121,15 +124,25 @@ export class IdentityTable {
     return timestamp < this.#completeSince ? 'timestamp' : undefined;
   }
 
-  /** How a report stands to the copies of its identity, the four words of `words` from `at`. */
-  find(words: Uint32Array, at: number, timestamp: number, receivedAt: number, digest: number): Verdict {
+  /**
+   * How a report stands to the copies of its identity, the words of `words` from `at`. Where it counts and `claims`,
+   * it is remembered. Instants must lie in the range that a fact may have.
+   */
+  judge(
+    words: Uint32Array,
+    at: number,
+    timestamp: number,
+    receivedAt: number,
+    digest: number,
+    claims: boolean,
+  ): Verdict {
     const hash = this.#hash(words, at);
     const { entries } = this.#partOf(hash);
     const last = entries.length - 2;
     let verdict: Verdict = verdicts.counts;
     for (let entry = firstEntry(hash, this.#partBits, last); ; entry = (entry + 2) & last) {
       const reference = entries[entry + 1] as number;
-      if (reference === 0) return verdict;
+      if (reference === 0) break;
       if (entries[entry] !== hash) continue;
       const segment = this.#segmentOf(reference);
       if (segment === undefined) continue;
@@ -148,6 +161,8 @@ export class IdentityTable {
       if (beside === verdicts.duplicate) return beside;
       if (beside === verdicts.conflict) verdict = beside;
     }
+    if (claims && verdict === verdicts.counts) this.#remember(hash, words, at, timestamp, receivedAt, digest);
+    return verdict;
   }
 
   /** All copies of an identity that are remembered, in no certain order. */
@@ -172,6 +187,17 @@ export class IdentityTable {
 
   /** Remembers a counted copy. Instants must lie in the range that a fact may have. */
   add(words: Uint32Array, at: number, timestamp: number, receivedAt: number, digest: number): void {
+    this.#remember(this.#hash(words, at), words, at, timestamp, receivedAt, digest);
+  }
+
+  #remember(
+    hash: number,
+    words: Uint32Array,
+    at: number,
+    timestamp: number,
+    receivedAt: number,
+    digest: number,
+  ): void {
     const newest = Math.max(timestamp, receivedAt);
     const segment = this.#segmentFor(newest);
     const position = segment.used;
@@ -182,7 +208,6 @@ export class IdentityTable {
     segment.used += 1;
     segment.newest = Math.max(segment.newest, newest);
     this.#size += 1;
-    const hash = this.#hash(words, at);
     this.#index(hash, segment.id * 2 ** this.#slotBits + position + 1);
   }
 
@@ -220,6 +245,7 @@ export class IdentityTable {
     this.#segments[segment.id] = undefined;
     this.#freeIds.push(segment.id);
     if (this.#open.get(segment.bucket) === segment) this.#open.delete(segment.bucket);
+    if (this.#latest === segment) this.#latest = undefined;
     this.#size -= segment.used;
     this.#drops += 1;
     this.#completeSince = Math.max(this.#completeSince, segment.newest + 1);
@@ -228,10 +254,16 @@ export class IdentityTable {
   /** The segment that is being filled for this instant. */
   #segmentFor(instant: number): Segment {
     const bucket = Math.floor(instant / this.#bucketMs);
+    const slotsMax = 1 << this.#slotBits;
+    const latest = this.#latest;
+    if (latest?.bucket === bucket && latest.used < slotsMax) return latest;
     const open = this.#open.get(bucket);
-    if (open !== undefined && open.used < 2 ** this.#slotBits) return open;
+    if (open !== undefined && open.used < slotsMax) {
+      this.#latest = open;
+      return open;
+    }
     const id = this.#freeIds.pop() ?? this.#segments.length;
-    const words = new Uint32Array(slotWords * 2 ** this.#slotBits);
+    const words = new Uint32Array(slotWords * slotsMax);
     const segment: Segment = {
       id,
       bucket,
@@ -242,6 +274,7 @@ export class IdentityTable {
     };
     this.#segments[id] = segment;
     this.#open.set(bucket, segment);
+    this.#latest = segment;
     return segment;
   }
 
@@ -302,7 +335,7 @@ export class IdentityTable {
   }
 
   #slotOf(reference: number): number {
-    return ((reference - 1) & (2 ** this.#slotBits - 1)) * slotWords;
+    return ((reference - 1) & ((1 << this.#slotBits) - 1)) * slotWords;
   }
 }
 

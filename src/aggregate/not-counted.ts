@@ -4,7 +4,12 @@
  */
 import type { Feature } from '../catalog/feature.ts';
 import type { Meter } from '../catalog/meter.ts';
-import { evaluateMeter } from '../catalog/meter-evaluation.ts';
+import {
+  eventNameField,
+  notCountedTest,
+  type NotCountedCause,
+  type TextOf,
+} from '../catalog/meter-evaluation.ts';
 import type { EventBlock } from '../metering/event-block.ts';
 import { decisions } from './decide.ts';
 import { MetersByName } from './meters-by-name.ts';
@@ -12,6 +17,7 @@ import { MetersByName } from './meters-by-name.ts';
 interface WatchedMeter {
   readonly refId: string;
   readonly meter: Meter;
+  readonly test: (textOf: TextOf) => NotCountedCause | undefined;
 }
 
 export class NotCountedWatch {
@@ -25,7 +31,7 @@ export class NotCountedWatch {
       // COUNT needs no field, and every event has a name.
       return meter === null || field === null || meter.aggregation.function === 'COUNT'
         ? []
-        : [{ refId, meter }];
+        : [{ refId, meter, test: notCountedTest(meter) }];
     });
     this.#meters = new MetersByName(watched);
   }
@@ -33,14 +39,17 @@ export class NotCountedWatch {
   /** Adds the block's counted events without a usable field to `counts`, under `<feature>:<cause>`. */
   count(block: EventBlock, decided: Uint8Array, counts: Record<string, number>): void {
     if (this.#meters.isEmpty) return;
-    for (let row = 0; row < block.count; row += 1) {
+    let row = 0;
+    let eventName = '';
+    const textOf = (field: string): string | undefined =>
+      field === eventNameField ? eventName : block.dimension(row, this.#bytesOf(field));
+    for (; row < block.count; row += 1) {
       if (decided[row] !== decisions.counts) continue;
-      const eventName = block.text('event_name', row);
-      const dimension = (key: string) => block.dimension(row, this.#bytesOf(key));
-      for (const watched of this.#meters.of(eventName)) {
-        const verdict = evaluateMeter(watched.meter, eventName, dimension);
-        if (verdict.outcome !== 'not_counted') continue;
-        const key = `${watched.refId}:${verdict.cause}`;
+      eventName = block.text('event_name', row);
+      for (const { refId, test } of this.#meters.of(eventName)) {
+        const cause = test(textOf);
+        if (cause === undefined) continue;
+        const key = `${refId}:${cause}`;
         counts[key] = (counts[key] ?? 0) + 1;
       }
     }

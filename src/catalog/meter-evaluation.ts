@@ -2,7 +2,13 @@
  * What a meter makes of one event (contract, section 5.6). The same rules are written a second time as SQL in
  * `usage/meter-sql.ts`; a property test holds the two together.
  */
-import { compareQuantities, parseQuantity, type Quantity, quantityToText } from '../quantity.ts';
+import {
+  compareQuantities,
+  isQuantityText,
+  parseQuantity,
+  type Quantity,
+  quantityToText,
+} from '../quantity.ts';
 import type { AggregationFunction, FilterOperation, Meter, MeterCondition } from './meter.ts';
 
 export type NotCountedCause = 'missing_field' | 'not_a_number';
@@ -30,12 +36,28 @@ export function evaluateMeter(
   return prepared(meter)(textOf);
 }
 
+/**
+ * Why an event that the meter's filters match does not count; undefined when it counts or does not match. `textOf`
+ * answers the text of a field, `eventNameField` included. As `evaluateMeter`, without working the amount out.
+ */
+export function notCountedTest(meter: Meter): (textOf: TextOf) => NotCountedCause | undefined {
+  const matches = filterTest(meter);
+  const { function: name, field } = meter.aggregation;
+  if (name === 'COUNT') return () => undefined;
+  return (textOf) => {
+    if (!matches(textOf)) return undefined;
+    const text = field === null ? undefined : textOf(field);
+    if (text === undefined) return 'missing_field';
+    return aggregatesNumbers(name) && !isQuantityText(text) ? 'not_a_number' : undefined;
+  };
+}
+
 /** True for the functions that add or compare amounts. */
 export function aggregatesNumbers(name: AggregationFunction): boolean {
   return name !== 'COUNT' && name !== 'UNIQUE';
 }
 
-type TextOf = (field: string) => string | undefined;
+export type TextOf = (field: string) => string | undefined;
 type Test = (text: string | undefined) => boolean;
 
 /**
@@ -58,17 +80,20 @@ const missingField: MeterVerdict = { outcome: 'not_counted', cause: 'missing_fie
 const notANumber: MeterVerdict = { outcome: 'not_counted', cause: 'not_a_number' };
 
 function prepare(meter: Meter): (textOf: TextOf) => MeterVerdict {
+  const matches = filterTest(meter);
+  const { function: name, field } = meter.aggregation;
+  return (textOf) => {
+    if (!matches(textOf)) return notMatched;
+    return name === 'COUNT' ? countedEvent : verdictOnText(name, field === null ? undefined : textOf(field));
+  };
+}
+
+function filterTest(meter: Meter): (textOf: TextOf) => boolean {
   const groups = meter.filters.map((filter) =>
     filter.conditions.map((condition) => ({ field: condition.field, holds: conditionTest(condition) })),
   );
-  const { function: name, field } = meter.aggregation;
-  return (textOf) => {
-    const matches =
-      groups.length === 0 ||
-      groups.some((group) => group.every((condition) => condition.holds(textOf(condition.field))));
-    if (!matches) return notMatched;
-    return name === 'COUNT' ? countedEvent : verdictOnText(name, field === null ? undefined : textOf(field));
-  };
+  if (groups.length === 0) return () => true;
+  return (textOf) => groups.some((group) => group.every(({ field, holds }) => holds(textOf(field))));
 }
 
 function verdictOnText(name: AggregationFunction, text: string | undefined): MeterVerdict {

@@ -9,6 +9,7 @@ import { keySeed, textDigest } from './content-digest.ts';
 import { type EventFact, factLimits } from './facts.ts';
 import { beginIdentity, identityWords } from './identity.ts';
 import { ColumnReader, ColumnWriter, type TextColumn, writeVarint } from './native-column.ts';
+import { TextCache } from './text-cache.ts';
 
 /** The columns in order, with the types that `input(...)` has to name when a block is inserted. */
 export const eventBlockColumns = [
@@ -215,6 +216,12 @@ export class EventBlockBuilder {
   }
 }
 
+/** Of the columns whose texts come again and again. */
+const caches: Readonly<Partial<Record<EventTextColumn, TextCache>>> = {
+  event_name: new TextCache(1_024),
+  customer_id: new TextCache(16_384),
+};
+
 /** The payload is no event block; it can only be set aside. The message holds offsets, never content. */
 export class CorruptBlockError extends Error {
   readonly code = 'CORRUPT_BLOCK';
@@ -227,10 +234,12 @@ export class CorruptBlockError extends Error {
  */
 export class EventBlock {
   readonly count: number;
+  /** A value a row; instants in epoch ms. */
+  readonly contentDigests: Uint32Array;
+  readonly receipts: Float64Array;
+  readonly timestamps: Float64Array;
   readonly #payload: Buffer;
-  readonly #digests: Uint32Array;
-  readonly #receivedAt: Float64Array;
-  readonly #timestamps: Float64Array;
+  readonly #view: DataView;
   readonly #texts: Readonly<Record<EventTextColumn, TextColumn>>;
   readonly #mapEnds: Uint32Array;
   readonly #mapKeys: TextColumn;
@@ -254,13 +263,14 @@ export class EventBlock {
     };
 
     this.#payload = payload;
+    this.#view = new DataView(payload.buffer, payload.byteOffset, payload.length);
     this.count = count;
     next();
-    this.#digests = readWords(payload, reader, count);
+    this.contentDigests = readWords(payload, reader, count);
     next();
-    this.#receivedAt = readInstants(payload, reader, count);
+    this.receipts = readInstants(payload, reader, count);
     next();
-    this.#timestamps = readInstants(payload, reader, count);
+    this.timestamps = readInstants(payload, reader, count);
     // An object literal is evaluated in the order written, which is the block's.
     this.#texts = {
       event_name: nextTexts(),
@@ -282,8 +292,7 @@ export class EventBlock {
     const identities = new Uint32Array(identityWords * this.count);
     const { event_name: name, customer_id: customer, resource_id: resource } = this.#texts;
     const { idempotency_key: key, source } = this.#texts;
-    const { buffer, byteOffset, length } = this.#payload;
-    const view = new DataView(buffer, byteOffset, length);
+    const view = this.#view;
     for (let row = 0; row < this.count; row += 1) {
       const hash = beginIdentity('event');
       hash.add(view, customer.start(row), customer.end(row));
@@ -296,21 +305,20 @@ export class EventBlock {
     return identities;
   }
 
-  contentDigest(row: number): number {
-    return this.#digests[row] as number;
-  }
-
   /** Epoch ms, as all instants here. */
   receivedAt(row: number): number {
-    return this.#receivedAt[row] as number;
+    return this.receipts[row] as number;
   }
 
   timestamp(row: number): number {
-    return this.#timestamps[row] as number;
+    return this.timestamps[row] as number;
   }
 
   text(column: EventTextColumn, row: number): string {
-    return this.#texts[column].text(row);
+    const cache = caches[column];
+    const texts = this.#texts[column];
+    if (cache === undefined) return texts.text(row);
+    return cache.text(this.#payload, this.#view, texts.start(row), texts.end(row));
   }
 
   /** Whether the text has exactly these UTF-8 bytes; makes no string, so meters can pass over most events. */
