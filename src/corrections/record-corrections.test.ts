@@ -263,6 +263,39 @@ describe('a correction that takes its time', () => {
     while (await applyCorrections({ ...parts, store }));
     expect(await usage(seats)).toBe('7');
   });
+
+  it('goes on from one that was made and applied while it asked what had been applied', async () => {
+    const { correct, report, usage, customerId, records, store, worker } = await openWorld(0);
+    await report('5', 'first');
+    const name = { customerId, featureId: 'seats', idempotencyKey: 'first' };
+    const amend = (amendment: Partial<Amendment>): CorrectionRequest => {
+      const nothing = { value: null, timestamp: null, dimensions: null };
+      return { kind: 'AMEND', reason: 'a slip', amendment: { ...nothing, ...amendment } };
+    };
+    const parts = { records, owner: worker, clock: systemClock };
+    const others = ['6', '7'];
+    const slow = {
+      find: store.find.bind(store),
+      insert: store.insert.bind(store),
+      of: async (...items: Parameters<typeof store.of>) => {
+        const applied = await store.of(...items);
+        const value = others.shift();
+        if (value !== undefined) {
+          expect(problemOf(await correct(name, amend({ value }))).code).toBe('ACK_PENDING');
+          while (await applyCorrections({ ...parts, store }));
+        }
+        return applied;
+      },
+    };
+    const corrections = new RecordCorrections({ records, store: slow, clock: systemClock, ackTimeoutMs: 0 });
+    const timestamp = Date.now() - 60_000;
+    await corrections.correct(nameOf(name), amend({ timestamp }), audit);
+    while (await applyCorrections({ ...parts, store }));
+    expect(await usage(seats)).toBe('7');
+    const history = correctionsOf(await correct(name, amend({ timestamp })));
+    expect(history.map(({ after }) => after?.value)).toEqual(['6', '7', '7']);
+    expect(history.at(-1)?.after?.timestamp).toBe(timestamp);
+  });
 });
 
 describe('after a crash', () => {

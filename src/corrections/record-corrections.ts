@@ -6,10 +6,9 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import { changeRecords } from '../records/change-records.ts';
-import type { Audit, RecordStore } from '../records/record-store.ts';
+import { type Audit, RecordsOverloadedError, type RecordStore } from '../records/record-store.ts';
 import {
   candidatesMax,
-  type CorrectedItem,
   type Correction,
   type CorrectionOutcome,
   type CorrectionProblem,
@@ -21,7 +20,7 @@ import {
   type StoredItem,
 } from './correction.ts';
 import { decideCorrection } from './correction-decision.ts';
-import { correctionRef, pendingOf, pendingWrite } from './correction-record.ts';
+import { correctionRef, pendingOf, pendingWrite, turnRef, turnWrite } from './correction-record.ts';
 
 export interface RecordCorrectionsOptions {
   readonly records: RecordStore;
@@ -30,6 +29,11 @@ export interface RecordCorrectionsOptions {
   /** How long to wait for the worker. */
   readonly ackTimeoutMs: number;
 }
+
+type Recorded = { readonly correction: Correction } | { readonly problem: CorrectionProblem };
+
+/** An item takes 100 corrections, and of those that are made at once one succeeds in each attempt. */
+const attemptsMax = 200;
 
 /** Between two looks whether the worker is done, which takes it some 50 ms. */
 const lookMs = 25;
@@ -56,31 +60,41 @@ export class RecordCorrections implements Corrections {
     return this.#options.store.of(items);
   }
 
-  async #record(
+  async #record(item: StoredItem, request: CorrectionRequest, audit: Audit): Promise<Recorded> {
+    const { records } = this.#options;
+    for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+      // Before what is applied is read: what a round of the worker takes from the one to the other is in either.
+      const [seen, turn] = await records.read([correctionRef(item.id), turnRef(item.id)]);
+      const before = pendingOf(seen)?.corrections ?? [];
+      const history = merged(await this.#applied(item), before);
+      const recorded = await this.#recordAfter(history, item, request, { audit, turn: turn?.version ?? 0 });
+      if (recorded !== 'again') return recorded;
+    }
+    throw new RecordsOverloadedError('too many corrections at once; send this one again');
+  }
+
+  /** `again` when one was made since the turn was read, so that the history may lack it. */
+  async #recordAfter(
+    history: readonly Correction[],
     item: StoredItem,
     request: CorrectionRequest,
-    audit: Audit,
-  ): Promise<{ readonly correction: Correction } | { readonly problem: CorrectionProblem }> {
+    { audit, turn }: { readonly audit: Audit; readonly turn: number },
+  ): Promise<Recorded | 'again'> {
     const { records, clock } = this.#options;
-    const refs = [correctionRef(item.id)];
-    // Before what is applied is read: what a round of the worker takes from the one to the other is in either.
-    const [seen] = await records.read(refs);
-    const before = pendingOf(seen)?.corrections ?? [];
-    const applied = await this.#applied(item);
     const making = { id: randomUUID(), now: clock.now(), actor: audit.actor };
-    const changed = await changeRecords<{ readonly correction: Correction }, CorrectionProblem>(
+    const refs = [correctionRef(item.id), turnRef(item.id)];
+    const changed = await changeRecords<{ readonly correction: Correction } | 'again', CorrectionProblem>(
       records,
       refs,
       audit,
-      ([record]) => {
-        const waiting = pendingOf(record)?.corrections ?? [];
-        const history = merged(applied, before, waiting);
+      ([record, current]) => {
+        if ((current?.version ?? 0) !== turn) return { writes: [], result: 'again' };
         const decided = decideCorrection(item, history, request, making);
-        if ('problem' in decided || history.includes(decided.correction)) {
-          return 'problem' in decided ? decided : { writes: [], result: decided };
-        }
-        const pending: CorrectedItem = { item, corrections: [...waiting, decided.correction] };
-        return { writes: [pendingWrite(pending, record?.version ?? 0)], result: decided };
+        if ('problem' in decided) return decided;
+        if (history.includes(decided.correction)) return { writes: [], result: decided };
+        const corrections = [...(pendingOf(record)?.corrections ?? []), decided.correction];
+        const writes = [pendingWrite({ item, corrections }, record?.version ?? 0), turnWrite(item.id, turn)];
+        return { writes, result: decided };
       },
     );
     return 'problem' in changed ? changed : changed.result;

@@ -23,6 +23,7 @@ export const recordKinds = {
   'usage-threshold': {},
   // Only those that wait to be applied, which takes some 50 ms.
   correction: { recordsMax: 10_000 },
+  'correction-turn': {},
 } as const satisfies Readonly<Record<string, KindRule>>;
 
 export type RecordKind = keyof typeof recordKinds;
