@@ -28,8 +28,8 @@ async function counterBeside(partsMax: number) {
   const counters = new RedisCounterStore(redis, queue.keys);
   const { key: subjectKey, text: subjectText } = subjectNameOf(seats);
   const customerId = `customer-${randomUUID()}`;
-  const place = { customerId, subjectKey, resourceId: '' };
-  const [reserved] = await counters.reserve([{ ...place, subjectText, start: '*', end: '*' }], 0);
+  const place = { customerId, subjectKey, resourceId: '', start: '*', end: '*' };
+  const [reserved] = await counters.reserve([{ ...place, subjectText }], 0);
   const token = reserved !== undefined && 'token' in reserved.outcome ? reserved.outcome.token : '';
   await fill(counters, place, token, '5:1');
   const counting = new UsageCounting(ledger.counters, passThrough, partsMax);

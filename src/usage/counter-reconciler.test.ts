@@ -97,6 +97,31 @@ describe('the reconciler', () => {
     expect(await registry.metrics()).toContain('tollgate_counter_drift_total 4\n');
   });
 
+  it('knows counters of one thing apart by their periods, and gives up those of periods long past', async () => {
+    const { world, reader, customers, audit } = await countedWorld();
+    const [customerId = ''] = customers;
+    const span = (start: number, end: number) => {
+      const period = { start, end, anchor: start };
+      return { customerId, feature: calls, resourceId: null, period };
+    };
+    const now = Date.now();
+    const [past, current] = [span(now - 9 * dayMs, now - 3 * dayMs), span(now - dayMs, now + dayMs)];
+    expect(await reader.usage([past, current])).toEqual(['0', '2']);
+    const key = world.queue.keys.counterPrefix + customerId;
+    const field = subjectNameOf(calls).key;
+    const counters = async () => ((await reader.redis.hget(key, field)) ?? '').split('\n');
+    expect(await counters()).toHaveLength(3);
+    // That of all time is right, and stays.
+    const [right = '', ended = '', wrong = ''] = await counters();
+    await reader.redis.hset(key, field, [right, ended, wrong.replace(/\S+$/, '4711:2')].join('\n'));
+    started(audit, [calls, sizes]);
+    await eventually('the repair', async () => (await counters()).length === 1);
+    expect(await counters()).toEqual([right]);
+    await eventually('the count', async () => (await audit.noted()).drifted > 0);
+    expect((await audit.noted()).drifted).toBe(1);
+    expect(await reader.usage([past, current])).toEqual(['0', '2']);
+  });
+
   it('gives up what is not in the catalog any more, and what nobody asks for', async () => {
     const { world, reader, customers, audit, asks } = await countedWorld();
     const { counterCustomers, counterPrefix, counterSubjects } = world.queue.keys;

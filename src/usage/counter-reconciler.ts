@@ -1,7 +1,8 @@
 /**
  * Walks all live counters, for ever and slowly, and compares each with ClickHouse at the same flush. One that differs
  * is dropped, and so right again at the next question. Nothing should ever differ: it is there for what nobody thought
- * of, and says so in a metric. On its way it gives up counters that nobody asks for any more.
+ * of, and says so in a metric. On its way it gives up counters that nobody asks for any more, and those of periods
+ * that ended long ago.
  */
 import { BackgroundLoop, pause } from '../background-loop.ts';
 import type { Feature, FeatureCatalog } from '../catalog/feature.ts';
@@ -47,7 +48,7 @@ export interface CounterReconcilerOptions {
   readonly pauseMs?: number;
   /** Between two walks. Default 1,000. */
   readonly idleMs?: number;
-  /** Counters that nobody has asked for so long are given up. Default two days. */
+  /** Counters that nobody has asked for so long, or whose period ended so long ago, are given up. Default two days. */
   readonly unusedMsMax?: number;
 }
 
@@ -107,6 +108,10 @@ export class CounterReconciler {
       if (signal.aborted) return;
       const feature = features.get(place.subjectKey);
       if (feature === undefined) continue;
+      if (this.#isPast(place)) {
+        await audit.drop(place);
+        continue;
+      }
       const differs = await this.#differs(place, feature);
       if (differs === undefined) continue;
       // Twice, since a correction may have come between the counter and ClickHouse.
@@ -118,6 +123,13 @@ export class CounterReconciler {
       await audit.note(1, drifted ? 1 : 0);
       await pause(pauseMs, signal);
     }
+  }
+
+  /** A later question about it makes a new one. */
+  #isPast(place: CounterPlace): boolean {
+    const { clock, unusedMsMax = unusedMsMaxDefault } = this.#options;
+    const period = periodOf(place);
+    return period !== null && period.end < clock.now() - unusedMsMax;
   }
 
   /** Undefined when there is nothing to compare. */
@@ -133,7 +145,7 @@ export class CounterReconciler {
     // Nobody is answered with a counter that is not filled yet.
     if (total === undefined) return undefined;
     const stored = await tallies.tally(scope, {
-      period: periodOf(counter.bounds),
+      period: periodOf(place),
       throughFlush: inspection.counted,
     });
     return compareQuantities(usageOf(name, total), usageOf(name, stored)) !== 0;

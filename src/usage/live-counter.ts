@@ -47,6 +47,11 @@ export function decodeCounter(text: string): LiveCounter | undefined {
   };
 }
 
+/** All counters of a field, see `queue/counter-scripts.ts`. */
+export function decodeCounters(text: string): readonly LiveCounter[] {
+  return text.split('\n').flatMap((each) => decodeCounter(each) ?? []);
+}
+
 export function encodePart({ amount, counted }: UsageRow): string {
   return `${amount}:${counted}`;
 }

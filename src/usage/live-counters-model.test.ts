@@ -98,9 +98,12 @@ class Model {
       { resourceId: 'r2', period: null },
     ];
     // Every feature in two of the scopes, so that a comparison takes ClickHouse some 0.3 s.
-    this.#asks = Object.values(this.#ids).flatMap((customerId, at) =>
+    const asks = Object.values(this.#ids).flatMap((customerId, at) =>
       features.map((feature, index) => ({ customerId, feature, ...(scopes[(index + at) % 3] ?? anything) })),
     );
+    // And some of what has no period, or the first one, in the second as well.
+    const others = asks.filter(({ period }, at) => at % 2 === 0 && period?.start !== periods[1]?.start);
+    this.#asks = [...asks, ...others.map((ask) => ({ ...ask, period: periods[1] ?? null }))];
   }
 
   static async open(): Promise<Model> {

@@ -18,6 +18,7 @@ afterAll(() => database.drop());
 const functions = ['COUNT', 'SUM', 'MAX', 'MIN', 'AVG', 'UNIQUE'] as const;
 const period = { start: Date.UTC(2026, 4, 1), end: Date.UTC(2026, 5, 1), anchor: Date.UTC(2026, 4, 1) };
 const within = period.start + 1_000;
+const dayMs = 24 * 3_600_000;
 
 function metered(name: AggregationFunction, eventName = 'call'): Feature {
   const condition = { field: 'eventName', operation: 'EQUALS' as const, value: eventName, values: null };
@@ -35,6 +36,12 @@ function bytes(customer: string, amount: string, more: Parameters<typeof anEvent
 
 function ask(customerId: string, feature: Feature, more: Partial<UsageAsk> = {}): UsageAsk {
   return { customerId, feature, resourceId: null, period, ...more };
+}
+
+async function inTurn<A, B>(items: readonly A[], work: (item: A) => Promise<B>): Promise<B[]> {
+  const done: B[] = [];
+  for (const item of items) done.push(await work(item));
+  return done;
 }
 
 /** A customer with a worker at work. */
@@ -283,6 +290,62 @@ describe('live usage', () => {
       }
       expect(await reader.usage(asks)).toEqual(expected);
     }
+  });
+
+  it('has a counter for each period that the same usage is asked in', async () => {
+    const { world, customer, reader } = await aWorld();
+    const start = period.start + 14 * dayMs;
+    const billing = { start, end: start + 31 * dayMs, anchor: start };
+    const features = [metered('SUM'), metered('AVG')];
+    const asksIn = (periods: readonly UsageAsk['period'][]) =>
+      features.flatMap((feature) => periods.map((each) => ask(customer, feature, { period: each })));
+    const asks = asksIn([period, billing, null]);
+    expect(await reader.usage(asks)).toEqual(asks.map(() => '0'));
+    for (const timestamp of [period.start - 1, within, start, period.end - 1, period.end, billing.end]) {
+      await world.send([bytes(customer, '1.5', { timestamp }), bytes(customer, '2', { timestamp })]);
+      await world.settled();
+      expect(await reader.usage(asks)).toEqual(await recount(database, asks));
+    }
+    expect(reader.tallies).toBe(asks.length);
+
+    // The calendar's period ends, and the other one goes on.
+    const next = { start: period.end, end: Date.UTC(2026, 6, 1), anchor: period.anchor };
+    const later = asksIn([next, billing]);
+    expect(await reader.usage(later)).toEqual(await recount(database, later));
+    await world.send([bytes(customer, '4', { timestamp: period.end + 1 })]);
+    await world.settled();
+    const figures = await reader.usage(later);
+    expect(figures.slice(0, 2)).toEqual(['11', '14.5']);
+    expect(figures).toEqual(await recount(database, later));
+    expect(reader.tallies).toBe(asks.length + features.length);
+  });
+
+  it('keeps so many periods, of which those that have ended go first', async () => {
+    const { world, customer } = await aWorld();
+    const reader = await LiveReader.open(world, database, { limits: { periodsMax: 2 } });
+    const now = Date.now();
+    const span = (fromMs: number, toMs: number) => {
+      const [start, end] = [now + fromMs, now + toMs];
+      return ask(customer, metered('COUNT'), { period: { start, end, anchor: start } });
+    };
+    const [month, past, hour, day] = [
+      span(-dayMs, 9 * dayMs),
+      span(-9, -1),
+      span(-1, dayMs),
+      span(-5, dayMs),
+    ];
+    const asked = async (each: UsageAsk): Promise<number> => {
+      const before = reader.tallies;
+      expect(await reader.usage([each])).toEqual(['0']);
+      return reader.tallies - before;
+    };
+    const made = [month, past, hour, month, hour];
+    expect(await inTurn(made, asked)).toEqual([1, 1, 1, 0, 0]);
+    // None has ended, so the one that was made first goes.
+    expect(await inTurn([day, hour, day, month], asked)).toEqual([1, 0, 0, 1]);
+    const key = world.queue.keys.counterPrefix + customer;
+    const counters = (await reader.redis.hvals(key)).map((field) => field.split('\n').length);
+    expect(counters).toEqual([2]);
   });
 
   it('adds a long row of parts up, and stores the sum', async () => {

@@ -9,7 +9,14 @@ import { subjectNameOf } from '../catalog/usage-subject.ts';
 import type { Clock } from '../clock.ts';
 import type { Quantity } from '../quantity.ts';
 import type { LiveFigure, LiveUsage, UsageAsk } from './live-usage.ts';
-import { boundsOf, decodeCounter, encodePart, type LiveCounter, totalOf } from './live-counter.ts';
+import {
+  boundsOf,
+  type CounterBounds,
+  decodeCounter,
+  encodePart,
+  type LiveCounter,
+  totalOf,
+} from './live-counter.ts';
 import { usageOf } from './usage-rows.ts';
 import { aggregationOf, type UsageRow } from './usage-sql.ts';
 import type { UsageBounds, UsageScope } from './usage.ts';
@@ -19,8 +26,8 @@ export interface UsageTallies {
   tally(scope: UsageScope, bounds: UsageBounds): Promise<UsageRow>;
 }
 
-/** Where a counter is kept. */
-export interface CounterPlace {
+/** What names a counter: one customer's usage of one thing has a counter for each period that is asked about. */
+export interface CounterPlace extends CounterBounds {
   readonly customerId: string;
   readonly subjectKey: string;
   /** Empty: of all resources together with usage that names none. */
@@ -29,8 +36,6 @@ export interface CounterPlace {
 
 export interface CounterReservation extends CounterPlace {
   readonly subjectText: string;
-  readonly start: string;
-  readonly end: string;
 }
 
 export interface Reserved {
@@ -131,8 +136,6 @@ export class LiveCounters implements LiveUsage {
   #usageFrom({ scope, reservation }: Asked, text: string): Quantity | undefined {
     const counter = decodeCounter(text);
     if (counter === undefined) return undefined;
-    const { start, end } = counter.bounds;
-    if (start !== reservation.start || end !== reservation.end) return undefined;
     const name = aggregationOf(scope);
     const total = totalOf(name, counter);
     if (total === undefined) return undefined;

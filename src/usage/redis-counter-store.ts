@@ -3,11 +3,11 @@ import type { Redis } from 'ioredis';
 import { QueueUnavailableError } from '../metering/batch.ts';
 import {
   compactScript,
-  counterScripts,
+  counterReaderScripts,
   fillScript,
   readCountersScript,
   reserveScript,
-} from '../queue/counter-scripts.ts';
+} from '../queue/counter-reader-scripts.ts';
 import type { QueueKeys } from '../queue/redis-keys.ts';
 import { defineScripts, type RedisScript, runScript, type ScriptArgument } from '../queue/redis-script.ts';
 import type { CounterPlace, CounterReservation, CounterStore, Reserved } from './live-counters.ts';
@@ -16,8 +16,10 @@ import type { CounterPlace, CounterReservation, CounterStore, Reserved } from '.
 export interface CounterLimits {
   /** Customers that have counters; at the bound those of the one asked for longest ago go. */
   readonly customersMax: number;
-  /** Of one customer; at the bound the rest is asked of ClickHouse each time. */
+  /** What is counted of one customer; at the bound the rest is asked of ClickHouse each time. */
   readonly countersMax: number;
+  /** Periods in which each of those is counted; at the bound the one that ended, or was asked for first, goes. */
+  readonly periodsMax: number;
   /** Meters and features that are counted; at the bound as above. */
   readonly subjectsMax: number;
 }
@@ -25,6 +27,7 @@ export interface CounterLimits {
 export const defaultCounterLimits: CounterLimits = {
   customersMax: 200_000,
   countersMax: 1_000,
+  periodsMax: 4,
   subjectsMax: 10_000,
 };
 
@@ -38,7 +41,7 @@ export class RedisCounterStore implements CounterStore {
   readonly #limits: CounterLimits;
 
   constructor(redis: Redis, keys: QueueKeys, limits: Partial<CounterLimits> = {}) {
-    defineScripts(redis, counterScripts);
+    defineScripts(redis, counterReaderScripts);
     this.#redis = redis;
     this.#keys = keys;
     this.#limits = { ...defaultCounterLimits, ...limits };
@@ -53,7 +56,9 @@ export class RedisCounterStore implements CounterStore {
         [
           counterPrefix,
           now,
-          ...some.flatMap(({ customerId, subjectKey, resourceId }) => [customerId, subjectKey, resourceId]),
+          ...some.flatMap(({ customerId, subjectKey, resourceId, start, end }) => {
+            return [customerId, subjectKey, resourceId, start, end];
+          }),
         ],
       ),
     );
@@ -75,9 +80,9 @@ export class RedisCounterStore implements CounterStore {
 
   async #reserve(asked: readonly CounterReservation[], now: number): Promise<readonly Reserved[]> {
     const { flush, counterSubjects, counterCustomers, counterPrefix } = this.#keys;
-    const { customersMax, subjectsMax, countersMax } = this.#limits;
+    const { customersMax, subjectsMax, countersMax, periodsMax } = this.#limits;
     const [token, generation, revision] = [randomName(), randomName(), randomName()];
-    const bounds = [customersMax, subjectsMax, countersMax];
+    const bounds = [customersMax, subjectsMax, countersMax, periodsMax];
     const answer = await this.#run(
       reserveScript,
       [flush, counterSubjects, counterCustomers],
