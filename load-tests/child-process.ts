@@ -40,9 +40,9 @@ export function cpuSecondsOf(pid: number): number {
   return (Number(fields[11]) + Number(fields[12])) / clockTicksPerSecond;
 }
 
-/** Memory in use now; NaN where the kernel does not tell. */
+/** The most memory that it ever had; NaN where the kernel does not tell. */
 export function rssMbOf(pid: number): number {
-  return Number(/VmRSS:\s+(\d+)/.exec(readText(`/proc/${pid}/status`))?.[1]) / 1_024;
+  return Number(/VmHWM:\s+(\d+)/.exec(readText(`/proc/${pid}/status`))?.[1]) / 1_024;
 }
 
 const clockTicksPerSecond = 100;

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { measureNaiveDesign } from './naive-designs.ts';
 
-const load = { seconds: 0.05, seed: 5, eventsPerRequest: 5 };
+const load = { seconds: 0.05, seed: 5, eventsPerRequest: 5, poolSize: 1_000 };
 
 it.each(['jobPerEvent', 'fullyNaive'] as const)('%s stores what was sent', async (design) => {
   const { exact, eventsPerSecond, cpuMicrosPerEvent, rssMbMaxOf } = await measureNaiveDesign(design, load);

@@ -8,9 +8,10 @@ import { join } from 'node:path';
 import { type ClickHouseClient, createClient } from '@clickhouse/client';
 import { eventually } from '../test/installation.ts';
 import { cpuSecondsOf, rssMbOf, startScript } from './child-process.ts';
-import { EventBodies } from './event-bodies.ts';
+import { poolEvents } from './event-pool.ts';
 import type { MeasureOptions, Scenario } from './figures.ts';
-import { type LoadResult, percentile, runLoad } from './load.ts';
+import { percentile } from './load.ts';
+import { LoadProcess, type LoadReport } from './load-process.ts';
 import { type NaiveDesign, naiveTable } from './naive-event.ts';
 import { startClickhouse, startRedis } from './stage-engines.ts';
 
@@ -30,13 +31,12 @@ export interface NaiveLoad {
   readonly seconds: number;
   readonly seed: number;
   readonly eventsPerRequest: number;
+  /** Distinct events that bodies are made of. */
+  readonly poolSize?: number;
 }
 
 /** The rate is what was stored, over the time of the load and of the backlog that it leaves. */
-export async function measureNaiveDesign(
-  design: NaiveDesign,
-  { seconds, seed, eventsPerRequest }: NaiveLoad,
-): Promise<Scenario> {
+export async function measureNaiveDesign(design: NaiveDesign, load: NaiveLoad): Promise<Scenario> {
   const folder = await mkdtemp(join(tmpdir(), 'tollgate-naive-'));
   const redis = await startRedis(folder);
   const clickhouse = await startClickhouse(folder);
@@ -47,11 +47,11 @@ export async function measureNaiveDesign(
   try {
     const pids = { naive: [server.pid, worker.pid], redis: [redis.pid], clickhouse: [clickhouse.pid] };
     const before = figuresOf(pids, cpuSecondsOf);
-    const started = performance.now();
-    const result = await sendBodies(Number(server.greeting), { seconds, seed, eventsPerRequest });
-    const accepted = result.succeeded * eventsPerRequest;
+    const result = await sendBodies(Number(server.greeting), load);
+    const sentAt = performance.now();
+    const accepted = result.succeeded * load.eventsPerRequest;
     const stored = await storedWithin(client, accepted, backlogSecondsMax);
-    const elapsedSeconds = (performance.now() - started) / 1_000;
+    const elapsedSeconds = result.seconds + (performance.now() - sentAt) / 1_000;
     const after = figuresOf(pids, cpuSecondsOf);
     const micros = (process: NaiveProcess): number => ((after[process] - before[process]) * 1e6) / stored;
     const rssMbMaxOf = figuresOf(pids, rssMbOf);
@@ -79,17 +79,22 @@ const createTable = `CREATE TABLE ${naiveTable} (
   dimensions Map(String, String)
 ) ENGINE = MergeTree ORDER BY (customer_id, event_name, timestamp)`;
 
-function sendBodies(port: number, { seconds, seed, eventsPerRequest }: NaiveLoad): Promise<LoadResult> {
-  const bodies = new EventBodies(eventsPerRequest, seed, Date.now());
-  return runLoad(
-    { port, path: '/api/v1/events', apiKey: 'none' },
-    {
+async function sendBodies(port: number, sent: NaiveLoad): Promise<LoadReport> {
+  const { seconds, seed, eventsPerRequest, poolSize = poolEvents } = sent;
+  const load = new LoadProcess();
+  try {
+    return await load.run({
+      target: { port, path: '/api/v1/events', apiKey: 'none' },
       connections,
       seconds,
       rate: undefined,
-      next: () => ({ body: bodies.take().bytes, succeeded: () => undefined }),
-    },
-  );
+      seed,
+      stream: 0,
+      content: { kind: 'events', eventsPerBody: eventsPerRequest, pool: poolSize },
+    });
+  } finally {
+    load.stop();
+  }
 }
 
 /** The rows that are there once all are, or when the time is up. */

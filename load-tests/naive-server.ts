@@ -42,7 +42,7 @@ server.post<{ Body: { events: NaiveEvent[] } }>(
     const { events } = request.body;
     if (design === 'jobPerEvent') await queue.addBulk(events.map((data) => ({ name: 'event', data })));
     else await Promise.all(events.map((data) => queue.add('event', data)));
-    return reply.code(202).send({ data: { accepted: events.length } });
+    return reply.code(202).send({ data: { accepted: events.length, rejected: [] } });
   },
 );
 const url = await server.listen({ host: '127.0.0.1', port: 0 });

@@ -1,6 +1,7 @@
 /** Redis and ClickHouse as `npm start` runs them, for what is measured without Tollgate around them. */
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
+import { clickhouseThreads } from '../src/embedded/default-start.ts';
 import { freePort } from '../src/embedded/installation.ts';
 import { startRedisServer } from '../src/embedded/redis-server.ts';
 import { startScript } from './child-process.ts';
@@ -25,6 +26,7 @@ export async function startClickhouse(folder: string): Promise<StartedEngine> {
     CLICKHOUSE_URL: url,
     DATA_DIR: join(folder, 'clickhouse'),
     LOG_LEVEL: 'error',
+    UV_THREADPOOL_SIZE: String(clickhouseThreads),
   });
   return { url, pid: script.pid, stop: () => script.stop() };
 }

@@ -4,7 +4,6 @@
  */
 import uws from 'uWebSockets.js';
 
-const accepted = '{"data":{"accepted":1,"rejected":[]}}';
 const granted = JSON.stringify({
   data: {
     isGranted: true,
@@ -26,23 +25,26 @@ const granted = JSON.stringify({
 });
 
 const app = uws.App();
-app.post('/*', (response) => {
-  const chunks: Buffer[] = [];
-  let aborted = false;
-  response.onAborted(() => {
-    aborted = true;
-  });
-  response.onData((chunk, isLast) => {
-    // The chunk's memory is the socket's, and holds other bytes as soon as this returns.
-    chunks.push(Buffer.from(Buffer.from(chunk)));
-    if (!isLast || aborted) return;
-    const isBody = Buffer.concat(chunks).length > 0;
-    response.cork(() => {
-      response.writeStatus(isBody ? '202 Accepted' : '400 Bad Request');
-      response.writeHeader('Content-Type', 'application/json').end(accepted);
+for (const events of [1, 100]) {
+  const accepted = JSON.stringify({ data: { accepted: events, rejected: [] } });
+  app.post(`/events/${events}`, (response) => {
+    const chunks: Buffer[] = [];
+    let aborted = false;
+    response.onAborted(() => {
+      aborted = true;
+    });
+    response.onData((chunk, isLast) => {
+      // The chunk's memory is the socket's, and holds other bytes as soon as this returns.
+      chunks.push(Buffer.from(Buffer.from(chunk)));
+      if (!isLast || aborted) return;
+      const isBody = Buffer.concat(chunks).length > 0;
+      response.cork(() => {
+        response.writeStatus(isBody ? '202 Accepted' : '400 Bad Request');
+        response.writeHeader('Content-Type', 'application/json').end(accepted);
+      });
     });
   });
-});
+}
 app.get('/*', (response) => {
   response.writeHeader('Content-Type', 'application/json').end(granted);
 });

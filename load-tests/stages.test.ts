@@ -51,7 +51,7 @@ describe('decoding', () => {
 
 describe('engines', () => {
   it('answer bare requests', async () => {
-    const stages = await measureUws(0.2, seed);
+    const stages = await measureUws({ seconds: 0.2, seed, poolSize: 1_000 });
     for (const { requestsPerSecond } of Object.values(stages)) expect(requestsPerSecond).toBeGreaterThan(100);
     expect(stages.uws100.eventsPerSecond).toBeCloseTo(100 * Number(stages.uws100.requestsPerSecond), 3);
   });

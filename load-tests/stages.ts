@@ -13,23 +13,14 @@ import { measureNative } from './stage-native.ts';
 import { measureRedis } from './stage-redis.ts';
 import { measureUws } from './stage-uws.ts';
 
-export type StageName =
-  | 'uws1'
-  | 'uws100'
-  | 'uwsGet'
-  | 'parse'
-  | 'scan'
-  | 'redis'
-  /** One connection that inserts, and two: whichever is quicker is what two cores can do. */
-  | 'native1'
-  | 'native2';
+export type StageName = 'uws1' | 'uws100' | 'uwsGet' | 'parse' | 'scan' | 'redis' | 'native1' | 'native2';
 
 /** Of each load a quarter of `seconds`; half a minute when quick, a minute and a half otherwise. */
 export async function measureStages(options: MeasureOptions): Promise<Record<StageName, StageFigures>> {
   const { quick, seed, progress } = options;
   const seconds = options.seconds / 4;
   progress('bare uWebSockets.js: requests of 1 and of 100 events, and GET');
-  const uws = await measureUws(seconds, seed);
+  const uws = await measureUws({ seconds, seed });
   progress('JSON.parse with a guard, and bytes into columns, on one core');
   const decoding = await decode(2 * seconds, seed);
   progress('Redis with its log, taking sealed batches');

@@ -18,7 +18,7 @@ export interface DefaultStartOptions {
 }
 
 /** Queries that run side by side; most of the time they wait for each other's parts and for the disk. */
-const clickhouseThreads = 12;
+export const clickhouseThreads = 12;
 
 interface Part {
   stop(): Promise<void>;
