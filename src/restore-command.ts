@@ -30,7 +30,8 @@ async function restore(
   const redis = openRedis(redisUrl, 'worker');
   const clickhouse = createClickhouseClient({ url: clickhouseUrl });
   try {
-    const count = await restoreRecords(redis, namespace, new ClickhouseChangeLog(clickhouse));
+    const changeLog = new ClickhouseChangeLog(clickhouse);
+    const count = await restoreRecords({ redis, namespace, changeLog });
     print(`${count} records restored\n`);
   } finally {
     await closeRedis(redis);

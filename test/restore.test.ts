@@ -5,16 +5,17 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest';
 import { archivedCustomer, provisionedCustomer } from '../src/customers/change-customer.ts';
 import { RecordCustomerDirectory } from '../src/customers/record-customer-directory.ts';
-import { recordKeys } from '../src/records/record-keys.ts';
+import { recordKinds, type RecordKind } from '../src/records/record-kinds.ts';
 import { relayBatch } from '../src/records/outbox-relay.ts';
-import { type Audit, type RecordWrite, RecordsOverloadedError } from '../src/records/record-store.ts';
+import { type Audit, RecordsClosedError, type RecordWrite } from '../src/records/record-store.ts';
 import { RedisOutbox } from '../src/records/redis-outbox.ts';
 import { RedisRecordStore } from '../src/records/redis-record-store.ts';
-import { RecordsPresentError, restoreRecords } from '../src/records/redis-restore.ts';
+import { RecordsPresentError, restoreRecords, type RestoreOptions } from '../src/records/redis-restore.ts';
 import type { ChangeLogReader } from '../src/records/change-log.ts';
 import { ClickhouseChangeLog } from '../src/store/clickhouse-change-log.ts';
 import { selectRows } from '../src/store/clickhouse-client.ts';
 import { createTestDatabase, type TestDatabase } from '../src/store/clickhouse-database.fixture.ts';
+import { readable, recordsContent } from './records-content.ts';
 
 const redis = new Redis(inject('redisUrl'));
 const audit: Audit = { actor: 'k-1', traceId: 't-1', operation: 'test', at: 1_700_000_000_123 };
@@ -60,41 +61,43 @@ describe('a restore', () => {
       await store.commit(writes, audit);
     }
     await relayAll();
-    const before = await everything(namespace);
+    const before = await recordsContent(redis, namespace);
     expect(before.size).toBeGreaterThan(4);
     const count = await lostAndRestored();
     expect(count).toBe(4_500);
-    expect(await everything(namespace)).toEqual(before);
+    expect(await recordsContent(redis, namespace)).toEqual(before);
   });
 
   it('is refused where there are records, or changes that wait for the log', async () => {
     await commitCustomer('acme', 'Acme');
     await relayAll();
-    await expect(restoreRecords(redis, namespace, changeLog)).rejects.toBeInstanceOf(RecordsPresentError);
+    await expect(restored()).rejects.toBeInstanceOf(RecordsPresentError);
     const other = `{restore-${randomUUID()}}`;
     const elsewhere = new RedisRecordStore(redis, other);
     const write = { kind: 'package', key: 'pro', expectedVersion: 0, body: {} } as const;
     await elsewhere.commit([write], audit);
     await elsewhere.commit([{ ...write, expectedVersion: 1, body: null }], audit);
-    await expect(restoreRecords(redis, other, changeLog)).rejects.toBeInstanceOf(RecordsPresentError);
+    await expect(restored({ namespace: other })).rejects.toBeInstanceOf(RecordsPresentError);
   });
 
   it('that was cut off keeps changes out until it is run again to its end', async () => {
     await commitCustomer('acme', 'Acme');
     await commitCustomer('beta', 'Beta');
     await relayAll();
-    const before = await everything(namespace);
+    const before = await recordsContent(redis, namespace);
     await loseRedis();
-    await expect(restoreRecords(redis, namespace, cutOff(changeLog))).rejects.toThrow('cut off');
-    await expect(commitCustomer('gamma', 'Gamma')).rejects.toBeInstanceOf(RecordsOverloadedError);
-    await restoreRecords(redis, namespace, changeLog);
-    expect(await everything(namespace)).toEqual(before);
+    await expect(restored({ changeLog: cutOff(changeLog) })).rejects.toThrow('cut off');
+    await expect(commitCustomer('gamma', 'Gamma')).rejects.toBeInstanceOf(RecordsClosedError);
+    await restored();
+    expect(await recordsContent(redis, namespace)).toEqual(before);
     await commitCustomer('gamma', 'Gamma');
   });
 
   it('of an empty log leaves an empty Redis that takes records', async () => {
-    expect(await restoreRecords(redis, namespace, changeLog)).toBe(0);
-    expect(await redis.keys(`${namespace}*`)).toEqual([]);
+    await loseRedis();
+    await expect(commitCustomer('acme', 'Acme')).rejects.toBeInstanceOf(RecordsClosedError);
+    expect(await restored()).toBe(0);
+    expect((await store.page(allCustomers)).totalCount).toBe(0);
     await commitCustomer('acme', 'Acme');
   });
 });
@@ -136,7 +139,7 @@ describe('the name and e-mail of an archived customer', () => {
     const found = (content: string): boolean => texts.some((text) => content.includes(text));
     const dumps = await Promise.all(
       (await redis.keys(`${namespace}*`)).map(async (key) => {
-        return `${key} ${(await redis.dumpBuffer(key)).toString('latin1')} ${await readable(key)}`;
+        return `${key} ${(await redis.dumpBuffer(key)).toString('latin1')} ${await readable(redis, key)}`;
       }),
     );
     const tables = await selectRows<{ name: string }>(database.client, {
@@ -155,7 +158,7 @@ describe('the name and e-mail of an archived customer', () => {
 
 /** One write of a random commit: a small space of keys, so that records change and vanish often. */
 const change = fc.record({
-  kind: fc.constantFrom('customer' as const, 'package' as const, 'subscription' as const),
+  kind: fc.constantFrom(...(Object.keys(recordKinds) as RecordKind[])),
   key: fc.constantFrom('a', 'b', 'c'),
   body: fc.option(
     fc.record({
@@ -180,15 +183,15 @@ async function expectRestored(history: readonly (readonly Change[])[]): Promise<
   await startAfresh();
   for (const commit of history) await commitChanges(commit);
   await relayAll();
-  const before = await everything(namespace);
+  const before = await recordsContent(redis, namespace);
   await lostAndRestored();
-  expect(await everything(namespace)).toEqual(before);
+  expect(await recordsContent(redis, namespace)).toEqual(before);
   // Both go on the same way, and the restored one can be restored again.
   for (const commit of history) await commitChanges(commit);
   await relayAll();
-  const grown = await everything(namespace);
+  const grown = await recordsContent(redis, namespace);
   await lostAndRestored();
-  expect(await everything(namespace)).toEqual(grown);
+  expect(await recordsContent(redis, namespace)).toEqual(grown);
 }
 
 async function commitChanges(changes: readonly Change[]): Promise<void> {
@@ -219,16 +222,29 @@ async function commitCustomer(key: string, name: string): Promise<void> {
 
 async function startAfresh(): Promise<void> {
   namespace = `{restore-${randomUUID()}}`;
-  store = new RedisRecordStore(redis, namespace);
+  store = new RedisRecordStore(redis, namespace, { mustBeOpen: true });
   for (const table of ['change_log', 'customer_personal']) {
     await database.client.command({ query: `TRUNCATE TABLE ${table}` });
   }
+  await restored();
 }
 
 async function relayAll(): Promise<void> {
-  const outbox = new RedisOutbox(redis, namespace);
+  const outbox = new RedisOutbox(redis, namespace, { mustBeOpen: true });
   while (await relayBatch({ outbox, changeLog }));
 }
+
+const allCustomers = {
+  kind: 'customer',
+  indexes: ['all'],
+  scoreFrom: null,
+  scoreBefore: null,
+  order: 'ascending',
+  after: null,
+  before: null,
+  end: 'first',
+  limit: 10,
+} as const;
 
 async function loseRedis(): Promise<void> {
   const keys = await redis.keys(`${namespace}*`);
@@ -237,7 +253,11 @@ async function loseRedis(): Promise<void> {
 
 async function lostAndRestored(): Promise<number> {
   await loseRedis();
-  return restoreRecords(redis, namespace, changeLog);
+  return restored();
+}
+
+function restored(options: Partial<RestoreOptions> = {}): Promise<number> {
+  return restoreRecords({ redis, namespace, changeLog, settleMs: 0, ...options });
 }
 
 function cutOff(reader: ChangeLogReader): ChangeLogReader {
@@ -249,25 +269,6 @@ function cutOff(reader: ChangeLogReader): ChangeLogReader {
       }
     },
     revisions: () => reader.revisions(),
+    isGrowing: () => reader.isGrowing(),
   };
-}
-
-/** All that Redis holds under the namespace, in an order of its own making: key → content. */
-async function everything(prefix: string): Promise<ReadonlyMap<string, string>> {
-  const keys = (await redis.keys(`${prefix}*`)).toSorted();
-  const contents = await Promise.all(keys.map(readable));
-  return new Map(keys.map((key, at) => [key, contents[at] ?? '']));
-}
-
-async function readable(key: string): Promise<string> {
-  const type = await redis.type(key);
-  if (type === 'hash') return JSON.stringify(Object.entries(await redis.hgetall(key)).toSorted(byText));
-  if (type === 'zset') return JSON.stringify(await redis.zrange(key, '0', '-1', 'WITHSCORES'));
-  expect([type, key]).toEqual(['stream', recordKeys(namespace).outbox]);
-  const [, , , , , , , lastId] = (await redis.xinfo('STREAM', key)) as unknown[];
-  return JSON.stringify([lastId, await redis.xrange(key, '-', '+')]);
-}
-
-function byText([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
-  return a < b ? -1 : 1;
 }

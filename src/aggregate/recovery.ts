@@ -1,4 +1,5 @@
 /** What a new owner of the shard does before it takes any batch. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { Ledger } from '../queue/ledger.ts';
 import type { Logger } from '../telemetry.ts';
@@ -19,6 +20,30 @@ export async function lastFlushId(
   const begun = await persistence.until('recover', () => ledger.lastFlushId());
   const stored = await persistence.until('recover', () => store.newestFlush());
   return Math.max(begun, stored);
+}
+
+export interface OutliveParts {
+  readonly ledger: Ledger;
+  readonly store: FlushStore;
+  readonly isStoring: () => Promise<boolean>;
+  readonly persistence: Persistence;
+  readonly logger: Logger;
+  readonly signal: AbortSignal;
+}
+
+const storingLookMs = 100;
+
+/**
+ * A Redis that was emptied tells neither of the flush that was in hand nor of the owner who had it, and who may be
+ * storing it still: what this one decided meanwhile would count again what that one is about to store. So it waits
+ * until nobody can begin an insert, and then until none is under way. Where nothing was ever stored nobody is waited for.
+ */
+export async function outliveForgotten(parts: OutliveParts): Promise<void> {
+  const { ledger, store, isStoring, persistence, logger, signal } = parts;
+  if ((await persistence.until('recover', () => store.newestFlush())) === 0) return;
+  if ((await ledger.outliveForgotten(signal)) === 'known') return;
+  logger.warn('Redis knows of no owner of the shard: what it had beside the queue is lost');
+  while (await persistence.until('recover', isStoring)) await delay(storingLookMs, undefined, { signal });
 }
 
 export interface RebuildParts {

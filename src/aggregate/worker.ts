@@ -15,7 +15,7 @@ import { Flusher } from './flush.ts';
 import type { FlushStore } from './flush-store.ts';
 import { IdentityTable, type IdentityTableOptions } from './identity-table.ts';
 import { Persistence } from './persistence.ts';
-import { lastFlushId, rebuildTable } from './recovery.ts';
+import { lastFlushId, outliveForgotten, rebuildTable } from './recovery.ts';
 import type { UsageWatch } from './touched-usage.ts';
 import { Turns } from './turns.ts';
 import { WorkerMetrics } from './worker-metrics.ts';
@@ -23,6 +23,8 @@ import { WorkerMetrics } from './worker-metrics.ts';
 export interface AggregateWorkerOptions {
   readonly ledger: Ledger;
   readonly store: FlushStore;
+  /** Whether anybody's flush is being stored at this moment. Default never. */
+  readonly isStoring?: () => Promise<boolean>;
   readonly catalog: Pick<FeatureCatalog, 'features'>;
   readonly customers: Pick<CustomerDirectory, 'existing'>;
   readonly entitlements: EntitlementSource;
@@ -169,6 +171,8 @@ export class AggregateWorker {
       persistence,
       checkpoint,
     };
+    const { isStoring = () => Promise.resolve(false) } = this.#options;
+    await outliveForgotten({ ...parts, isStoring, signal: this.#stopping.signal });
     const unfinished = await persistence.until('recover', () => ledger.unfinished());
     const flusher = new Flusher(parts, await lastFlushId(ledger, store, persistence));
     if (unfinished !== undefined) await flusher.redo(unfinished.manifest, unfinished.deliveries);

@@ -194,6 +194,8 @@ export interface ApiAnswerError {
 
 export interface RunningApi {
   readonly url: string;
+  /** Of its keys in Redis. */
+  readonly namespace: string;
   readonly intake: MemoryIntake;
   readonly usage: MemoryUsageReader;
   readonly liveUsage: MemoryLiveUsage;
@@ -270,6 +272,7 @@ export async function startApi(
   const send = senderTo(url);
   return {
     url,
+    namespace,
     intake,
     usage,
     liveUsage,

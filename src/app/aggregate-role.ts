@@ -15,10 +15,9 @@ import type { Redis } from '../queue/redis-connection.ts';
 import { RedisLedger } from '../queue/redis-ledger.ts';
 import { builtInProvider } from '../payments/built-in-providers.ts';
 import { OutboxRelay } from '../records/outbox-relay.ts';
-import { RedisOutbox } from '../records/redis-outbox.ts';
-import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { ClickhouseChangeLog } from '../store/clickhouse-change-log.ts';
 import { ClickhouseFlushStore } from '../store/clickhouse-flush-store.ts';
+import { insertsUnderWay } from '../store/clickhouse-inserts.ts';
 import { migrateClickhouse } from '../store/migrations.ts';
 import { BullmqTimekeeper } from '../subscriptions/bullmq-timekeeper.ts';
 import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
@@ -27,16 +26,20 @@ import { ClickhouseUsageTallies } from '../usage/clickhouse-usage-tallies.ts';
 import { CounterReconciler } from '../usage/counter-reconciler.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { type Engines, namespace } from './engines.ts';
+import { guardRecords, openedOutbox, openedRecords } from './records.ts';
 import type { RunningRole } from './running-role.ts';
 import { makeThresholds } from './thresholds.ts';
 import { makeWebhooks } from './webhooks.ts';
+
+/** What a flush writes. */
+const flushTables = ['events', 'event_conflicts', 'measurements'];
 
 export async function startAggregate(engines: Engines): Promise<RunningRole> {
   const { config, log, keys, clickhouse, clickhouseUrl } = engines;
   const registry = makeRegistry('aggregate');
   const redis = engines.redis('worker');
   await migrateClickhouse({ url: clickhouseUrl });
-  const records = new RedisRecordStore(redis, namespace);
+  const records = openedRecords(redis);
   const catalog = new RecordCatalog(records);
   const features = new RecordFeatureCatalog(records);
   const entitlements = new RecordEntitlements({ records, catalog, features, clock: systemClock });
@@ -45,6 +48,7 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   const worker = new AggregateWorker({
     ledger: new RedisLedger({ redis, keys, report: engines.report }),
     store: new ClickhouseFlushStore(clickhouse),
+    isStoring: async () => (await insertsUnderWay(clickhouse, flushTables)) > 0,
     catalog: features,
     customers: new RecordCustomerDirectory(records),
     entitlements,
@@ -65,7 +69,7 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   engines.onStop(() => corrections.stop());
   const heartbeat = setInterval(() => void beat(config), 5_000);
   engines.onStop(async () => clearInterval(heartbeat));
-  const outbox = new RedisOutbox(redis, namespace);
+  const outbox = openedOutbox(redis);
   const webhooks = await makeWebhooks(engines, redis, {
     records,
     outbox,
@@ -89,7 +93,8 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   });
   engines.onStop(() => timekeeper.stop());
   const reconciler = makeReconciler(engines, redis, features);
-  await worker.start();
+  const guard = await guardRecords(engines, redis, { listener: webhooks.listener, thresholds });
+  await Promise.race([worker.start(), guard.lost]);
   // Only now does this process own the shard; others that stand by would do the same work a second time.
   relay.start();
   corrections.start();
@@ -97,7 +102,8 @@ export async function startAggregate(engines: Engines): Promise<RunningRole> {
   reconciler.start();
   thresholds.start();
   await timekeeper.start();
-  return { stop: () => engines.stop(), failed: worker.ended().then(refuseToGoOn) };
+  const failed = Promise.race([worker.ended().then(refuseToGoOn), guard.lost]);
+  return { stop: () => engines.stop(), failed };
 }
 
 /** Stops with the engines. */

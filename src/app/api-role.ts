@@ -12,7 +12,6 @@ import { LiveChecks } from '../entitlements/live-checks.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
 import { RecordUsageResets } from '../entitlements/record-usage-resets.ts';
 import { builtInProvider } from '../payments/built-in-providers.ts';
-import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { watchFailedItems } from '../queue/failed-item-metrics.ts';
 import { RedisDesk } from '../queue/redis-desk.ts';
 import { RedisFailedItems } from '../queue/redis-failed-items.ts';
@@ -30,6 +29,7 @@ import { watchReservations } from '../usage/reservation-metrics.ts';
 import { watchWebhooks } from '../webhooks/webhook-metrics.ts';
 import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
+import { openedRecords } from './records.ts';
 import type { RunningRole } from './running-role.ts';
 import { letterSeal, webhookQueues } from './webhooks.ts';
 
@@ -38,7 +38,7 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   const registry = makeRegistry('api');
   const edge = engines.redis('edge');
   await migrateClickhouse({ url: clickhouseUrl });
-  const records = new RedisRecordStore(edge, namespace);
+  const records = openedRecords(edge);
   const catalog = new RecordCatalog(records);
   const features = new RecordFeatureCatalog(records);
   const entitlements = new RecordEntitlements({ records, catalog, features, clock: systemClock });

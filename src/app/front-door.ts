@@ -14,6 +14,7 @@ import { ClickhouseUsageTallies } from '../usage/clickhouse-usage-tallies.ts';
 import { LiveCounters } from '../usage/live-counters.ts';
 import { RedisCounterStore } from '../usage/redis-counter-store.ts';
 import type { Engines } from './engines.ts';
+import { checkRecords } from './records.ts';
 
 export function makeIntake(engines: Engines, edge: Redis, registry: Registry): BatchingIntake {
   const { config, keys, report } = engines;
@@ -56,5 +57,6 @@ export function readiness({ clickhouse }: Engines, redis: Redis): readonly Readi
   return [
     { name: 'redis', check: () => redis.ping() },
     { name: 'clickhouse', check: pingClickhouse },
+    { name: 'records', check: () => checkRecords(redis) },
   ];
 }

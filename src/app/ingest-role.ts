@@ -3,7 +3,6 @@ import { RecordCatalog } from '../catalog/record-catalog.ts';
 import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { watchOutbox } from '../records/outbox-metrics.ts';
 import { RedisOutbox } from '../records/redis-outbox.ts';
-import { RedisRecordStore } from '../records/redis-record-store.ts';
 import { systemClock } from '../clock.ts';
 import { LiveChecks } from '../entitlements/live-checks.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
@@ -18,6 +17,7 @@ import { RedisReservations } from '../usage/redis-reservations.ts';
 import { watchReservations } from '../usage/reservation-metrics.ts';
 import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
+import { openedRecords } from './records.ts';
 import type { RunningRole } from './running-role.ts';
 
 export async function startIngest(engines: Engines): Promise<RunningRole> {
@@ -25,7 +25,7 @@ export async function startIngest(engines: Engines): Promise<RunningRole> {
   const registry = makeRegistry('ingest');
   const edge = engines.redis('edge');
   const keys = await apiKeys(config);
-  const records = new RedisRecordStore(edge, namespace);
+  const records = openedRecords(edge);
   const entitlements = new RecordEntitlements({
     records,
     catalog: new RecordCatalog(records),

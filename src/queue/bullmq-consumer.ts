@@ -11,8 +11,10 @@ import { decodeEntry } from './batch-entry.ts';
 import type { BatchPointer, BatchQueue } from './bullmq-jobs.ts';
 import type { Consumer, Delivery } from './ledger.ts';
 import { decodePayload } from './payload-codec.ts';
+import { queueScripts, reenterScript } from './queue-scripts.ts';
 import type { ErrorReport } from './redis-connection.ts';
 import { batchQueueName, type QueueKeys } from './redis-keys.ts';
+import { defineScripts, runScript } from './redis-script.ts';
 
 export interface ConsumerOptions {
   /** Opened for the purpose `worker`; stays the caller's to close. */
@@ -24,6 +26,8 @@ export interface ConsumerOptions {
   readonly batchesMax: number;
   /** Bytes of their contents at once; a larger batch comes alone. */
   readonly contentBytesMax: number;
+  /** Sets aside a batch whose content Redis has lost. */
+  readonly setAside: (batchId: string) => Promise<void>;
 }
 
 export type DeliveryHandler = (delivery: Delivery) => Promise<void>;
@@ -41,6 +45,7 @@ export class BullmqConsumer implements Consumer {
   constructor(options: ConsumerOptions, handler: DeliveryHandler) {
     this.#options = options;
     this.#handler = handler;
+    defineScripts(options.redis, queueScripts);
     this.#budget = new ByteBudget(options.contentBytesMax);
   }
 
@@ -89,14 +94,15 @@ export class BullmqConsumer implements Consumer {
 
   async #process(job: Job<BatchPointer, void>, token: string): Promise<void> {
     const batchId = job.id ?? '';
-    const settled = this.#inHand.get(batchId) ?? this.#keepInHand(batchId, job.data);
+    const pointer = { ...job.data, sealedAt: job.timestamp };
+    const settled = this.#inHand.get(batchId) ?? this.#keepInHand(batchId, pointer);
     if (await this.#handledBeforeStop(settled)) return;
     await job.moveToWait(token).catch(this.#options.report);
     throw new WaitingError();
   }
 
-  #keepInHand(batchId: string, pointer: BatchPointer): Promise<void> {
-    const settled = this.#deliver(batchId, pointer.contentBytes).finally(() => this.#inHand.delete(batchId));
+  #keepInHand(batchId: string, pointer: QueuedPointer): Promise<void> {
+    const settled = this.#deliver(batchId, pointer).finally(() => this.#inHand.delete(batchId));
     this.#inHand.set(batchId, settled);
     return settled;
   }
@@ -111,10 +117,11 @@ export class BullmqConsumer implements Consumer {
     });
   }
 
-  async #deliver(batchId: string, contentBytes: number): Promise<void> {
+  async #deliver(batchId: string, pointer: QueuedPointer): Promise<void> {
+    const { contentBytes } = pointer;
     await this.#budget.take(contentBytes);
     try {
-      const delivery = this.#stopped === undefined ? await this.#read(batchId) : undefined;
+      const delivery = this.#stopped === undefined ? await this.#read(batchId, pointer) : undefined;
       // No longer pending: booked, withdrawn or buried. Its job has done its work and completes.
       if (delivery !== undefined && this.#stopped === undefined) await this.#handler(delivery);
     } finally {
@@ -122,17 +129,38 @@ export class BullmqConsumer implements Consumer {
     }
   }
 
-  #read(batchId: string): Promise<Delivery | undefined> {
-    return readDelivery(this.#options.redis, this.#options.keys, batchId);
+  /** Half of a batch may be all that is left of it in a Redis that lost keys. */
+  async #read(batchId: string, pointer: QueuedPointer): Promise<Delivery | undefined> {
+    const { redis, keys, setAside } = this.#options;
+    let found = await readDelivery(redis, keys, batchId);
+    if (found === undefined && (await this.#reenter(batchId, pointer))) {
+      found = await readDelivery(redis, keys, batchId);
+    }
+    if (found !== contentLost) return found;
+    await setAside(batchId);
+    return undefined;
+  }
+
+  async #reenter(batchId: string, { kind, count, contentBytes, sealedAt }: QueuedPointer): Promise<boolean> {
+    const { redis, keys } = this.#options;
+    const scriptKeys = [keys.payloadPrefix + batchId, keys.pending, keys.books];
+    const entered = [batchId, kind, count, contentBytes, sealedAt];
+    return (await runScript(redis, reenterScript, [...scriptKeys, ...entered])) === 1;
   }
 }
+
+interface QueuedPointer extends BatchPointer {
+  readonly sealedAt: number;
+}
+
+export const contentLost = 'content lost';
 
 /** A pending batch with its content; undefined when it is not pending. */
 export async function readDelivery(
   redis: Redis,
   keys: QueueKeys,
   batchId: string,
-): Promise<Delivery | undefined> {
+): Promise<Delivery | typeof contentLost | undefined> {
   const [line, payload] = await Promise.all([
     redis.hget(keys.pending, batchId),
     redis.getBuffer(keys.payloadPrefix + batchId),
@@ -140,8 +168,7 @@ export async function readDelivery(
   if (line === null) return undefined;
   // The two reads are two commands: a batch that is booked between them has an empty payload.
   if (payload === null || payload.length === 0) {
-    if ((await redis.hexists(keys.pending, batchId)) === 0) return undefined;
-    throw new Error(`the content of the pending batch ${batchId} is missing in Redis`);
+    return (await redis.hexists(keys.pending, batchId)) === 0 ? undefined : contentLost;
   }
   return toDelivery(batchId, line, payload);
 }

@@ -61,11 +61,19 @@ export interface DeadLetter {
 export interface Ledger {
   /** Waits until this process owns the shard (at most a lease after a crash), then raises the epoch. */
   acquire(signal: AbortSignal): Promise<void>;
+  /**
+   * After `acquire`, returns at once where Redis knew an owner before this one. Where it knew none, it is new or was
+   * emptied, and an owner that it has forgotten may be at work: then waits until that one can begin nothing more.
+   */
+  outliveForgotten(signal: AbortSignal): Promise<'known' | 'outlived'>;
   release(): Promise<void>;
   /** Aborted when ownership is lost; the worker must stop at once. */
   readonly lost: AbortSignal;
 
-  /** The manifest of a flush that was begun and not finished, with its payloads. */
+  /**
+   * The manifest of a flush that was begun and not finished, with its payloads. One whose batches are gone from Redis
+   * can never be finished and is given up; those of its batches that are there are decided anew.
+   */
   unfinished(): Promise<{ manifest: Manifest; deliveries: readonly Delivery[] } | undefined>;
   /** The newest flush id that Redis knows of, finished or not; 0 when it knows none. */
   lastFlushId(): Promise<number>;

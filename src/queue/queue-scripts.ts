@@ -74,19 +74,42 @@ return 1
 /**
  * Takes the lease when nobody has it, and raises the epoch: from here on every write of an earlier owner fails.
  * The epoch carries the owner's random name too, so that it stays unique when Redis has lost its newest writes.
+ * A Redis without an epoch was emptied, or is new, which the epoch then tells, too, should the script run twice. What
+ * of the queue has outlived that is what the books begin with: accepted and, but for dead letters, in flight; what had
+ * ended is forgotten.
  */
 export const acquireScript: RedisScript = {
   name: 'tollgateAcquire',
-  keyCount: 2,
+  keyCount: 5,
   lua: `
-local lease, epoch = unpack(KEYS)
+local lease, epoch, pending, dead, books = unpack(KEYS)
 local owner, leaseMs = unpack(ARGV)
 local holder = redis.call('GET', lease)
 if holder and holder ~= owner then return false end
 redis.call('SET', lease, owner, 'PX', leaseMs)
-local last = string.match(redis.call('GET', epoch) or '', '^%d+') or 0
-local mine = string.format('%d:%s', last + 1, owner)
+local former = redis.call('GET', epoch)
+local last = string.match(former or '', '^%d+') or 0
+local isFirst = not former or string.match(former, '^%d+:(.*)$') == owner .. ':first'
+local mine = string.format('%d:%s%s', last + 1, owner, isFirst and ':first' or '')
 redis.call('SET', epoch, mine)
+if former then return mine end
+local function sum(entries)
+  local events, bytes = 0, 0
+  for _, entry in ipairs(entries) do
+    local count, size = string.match(entry, '^(%d+) (%d+)')
+    events = events + count
+    bytes = bytes + size
+  end
+  return events, bytes
+end
+local inFlight, inFlightBytes = sum(redis.call('HVALS', pending))
+local buried, buriedBytes = sum(redis.call('HVALS', dead))
+redis.call('DEL', books)
+if inFlight + buried > 0 then
+  redis.call('HSET', books, 'accepted', string.format('%d', inFlight + buried),
+    'deadLettered', string.format('%d', buried),
+    'backlogBytes', string.format('%d', inFlightBytes + buriedBytes))
+end
 return mine
 `,
 };
@@ -195,6 +218,42 @@ return {'OK'}
 `,
 };
 
+/**
+ * Gives a manifest up of which batches are neither pending nor have a content that would make them so. Only a Redis
+ * that lost keys has one: whatever else takes a batch away takes the manifest with it.
+ */
+export const abandonScript: RedisScript = {
+  name: 'tollgateAbandon',
+  keyCount: 2,
+  lua: `
+local epoch, manifest = unpack(KEYS)
+local mine, token = unpack(ARGV)
+if redis.call('GET', epoch) ~= mine then return {'FENCED'} end
+if redis.call('HGET', manifest, 'token') == token then redis.call('DEL', manifest) end
+return {'OK'}
+`,
+};
+
+/**
+ * Enters a batch anew whose entry Redis has lost, while its content and its job are there. 0 when there is no content:
+ * the batch has left. Nobody is told of it, since nobody knows any more who waits.
+ */
+export const reenterScript: RedisScript = {
+  name: 'tollgateReenter',
+  keyCount: 3,
+  lua: `
+local payloadKey, pending, books = unpack(KEYS)
+local id, kind, count, contentBytes, sealedAt = unpack(ARGV)
+local bytes = redis.call('STRLEN', payloadKey)
+if bytes == 0 then return 0 end
+if redis.call('HEXISTS', pending, id) == 1 then return 1 end
+redis.call('HSET', pending, id, table.concat({count, bytes, contentBytes, kind, sealedAt, ''}, ' '))
+redis.call('HINCRBY', books, 'accepted', count)
+redis.call('HINCRBY', books, 'backlogBytes', bytes)
+return 1
+`,
+};
+
 /** Puts a dead letter back into the flight; answers its entry line, or false when there is none. */
 export const replayScript: RedisScript = {
   name: 'tollgateReplay',
@@ -246,6 +305,8 @@ export const queueScripts = [
   beginScript,
   finishScript,
   buryScript,
+  abandonScript,
+  reenterScript,
   replayScript,
   booksScript,
 ] as const;

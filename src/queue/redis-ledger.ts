@@ -12,7 +12,7 @@ import { type BatchReply, QueueUnavailableError } from '../metering/batch.ts';
 import { type FencedWrite, RedisCounterLedger } from './redis-counter-ledger.ts';
 import { RedisReservationLedger } from './redis-reservation-ledger.ts';
 import { BatchSweeper } from './redis-sweeper.ts';
-import { BullmqConsumer, readDelivery } from './bullmq-consumer.ts';
+import { BullmqConsumer, contentLost, readDelivery } from './bullmq-consumer.ts';
 import { openBatchQueue } from './bullmq-jobs.ts';
 import {
   BatchesGoneError,
@@ -25,6 +25,7 @@ import {
 } from './ledger.ts';
 import { decodeManifest, encodeManifest } from './manifest-codec.ts';
 import {
+  abandonScript,
   acquireScript,
   beginScript,
   buryScript,
@@ -82,7 +83,15 @@ export class RedisLedger implements Ledger {
     const { redis, keys, leaseMs, report } = this.#options;
     for (;;) {
       const sentAt = performance.now();
-      const attempt = runScript(redis, acquireScript, [keys.lease, keys.epoch, this.#owner, leaseMs]);
+      const attempt = runScript(redis, acquireScript, [
+        keys.lease,
+        keys.epoch,
+        keys.pending,
+        keys.dead,
+        keys.books,
+        this.#owner,
+        leaseMs,
+      ]);
       const epoch = await unlessAborted(attempt.catch(report), signal);
       if (typeof epoch === 'string') {
         this.#own(epoch);
@@ -91,6 +100,13 @@ export class RedisLedger implements Ledger {
       }
       await delay(acquirePauseMs, undefined, { signal });
     }
+  }
+
+  async outliveForgotten(signal: AbortSignal): Promise<'known' | 'outlived'> {
+    if (this.#epoch?.endsWith(firstOwner) !== true) return 'known';
+    // Whoever was told within a lease that it owns the shard writes to the store without asking again (`confirm`).
+    await delay(this.#options.leaseMs, undefined, { signal });
+    return 'outlived';
   }
 
   async release(): Promise<void> {
@@ -104,15 +120,16 @@ export class RedisLedger implements Ledger {
   }
 
   async unfinished(): Promise<{ manifest: Manifest; deliveries: readonly Delivery[] } | undefined> {
-    const { redis, keys } = this.#options;
+    const { redis, keys, report } = this.#options;
     const manifest = decodeManifest(await redis.hgetallBuffer(keys.manifest));
     if (manifest === undefined) return undefined;
-    const found = await Promise.all(manifest.batchIds.map((id) => readDelivery(redis, keys, id)));
-    const deliveries = found.filter((delivery) => delivery !== undefined);
-    if (deliveries.length < found.length) {
-      throw new Error(`flush ${manifest.flushId} names batches that are not pending`);
-    }
-    return { manifest, deliveries };
+    const { flushId, token, batchIds } = manifest;
+    const found = await Promise.all(batchIds.map((id) => readDelivery(redis, keys, id)));
+    const deliveries = found.filter((delivery) => delivery !== undefined && delivery !== contentLost);
+    if (deliveries.length === found.length) return { manifest, deliveries };
+    report(new Error(`flush ${flushId} is given up: Redis has lost batches of it`));
+    await this.#write(abandonScript, [keys.epoch, keys.manifest], [token]);
+    return undefined;
   }
 
   async lastFlushId(): Promise<number> {
@@ -162,7 +179,9 @@ export class RedisLedger implements Ledger {
     if (this.#epoch === undefined) throw notOwner();
     const queue = openBatchQueue(redis, keys, report);
     const sweeper = new BatchSweeper({ redis, keys, queue, clock, report, intervalMs: sweepMs });
-    const consumer = new BullmqConsumer({ redis, keys, queue, report, batchesMax, contentBytesMax }, handler);
+    const setAside = (batchId: string): Promise<void> => this.bury([batchId], 'Redis has lost its content');
+    const bounds = { batchesMax, contentBytesMax };
+    const consumer = new BullmqConsumer({ redis, keys, queue, report, setAside, ...bounds }, handler);
     const stop = async (): Promise<void> => {
       await Promise.all([consumer.stop(), sweeper.stop()]);
       await queue.close();
@@ -260,6 +279,8 @@ const defaults = {
   sweepMs: 5_000,
 } as const;
 
+/** How an epoch ends that was raised where there was none. */
+const firstOwner = ':first';
 const acquirePauseMs = 200;
 const releaseMsMax = 1_000;
 const replyMsMax = 2_000;

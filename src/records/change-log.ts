@@ -90,4 +90,6 @@ export interface ChangeLogReader {
   newest(): AsyncIterable<readonly LoggedRecord[]>;
   /** Kind → id of the newest commit that touched it. */
   revisions(): Promise<ReadonlyMap<string, string>>;
+  /** Whether somebody's commits are being appended, so that more will be there in a moment. */
+  isGrowing(): Promise<boolean>;
 }

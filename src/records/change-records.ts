@@ -47,6 +47,8 @@ export async function changeRecords<Result, Problem = never>(
   decide: (records: readonly (StoredRecord | undefined)[]) => Decision<Result, Problem>,
 ): Promise<Changed<Result> | Refused<Problem>> {
   for (let attempt = 1; attempt <= attemptsMax; attempt += 1) {
+    // From before the read, so that it is never newer than what was read.
+    const life = store.life();
     const records = await store.read(refs);
     const decision = decide(records);
     if ('problem' in decision) return decision;
@@ -56,7 +58,7 @@ export async function changeRecords<Result, Problem = never>(
     const unchanged = refs.flatMap((ref, at) =>
       written.has(nameOf(ref)) ? [] : [{ ...ref, expectedVersion: records[at]?.version ?? 0 }],
     );
-    const outcome = await store.commit(writes, audit, unchanged, letters);
+    const outcome = await store.commit(writes, audit, unchanged, letters, life);
     if (outcome === 'committed') return { result };
     if (outcome === 'full') throw new RecordsFullError('there are as many of these as there may be');
     if (attempt > eagerAttemptsMax) await delay(Math.random() * pauseMsMax);

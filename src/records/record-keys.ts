@@ -8,11 +8,14 @@ export interface RecordKeys {
   readonly outbox: string;
   /** Hash: the commits that are on their way to the change log, see `redis-outbox.ts`. */
   readonly outboxBatch: string;
-  /** Hash: kind → the outbox id of the newest commit that touched it. */
+  /**
+   * Hash: kind → the outbox id of the newest commit that touched it; and '' → the records' life, a random text that
+   * is there from the moment that the records are known to be whole. Without it they are closed.
+   */
   readonly revisions: string;
   /** Hash: customer → the sealed letter that waits to be delivered, `id LF text`. */
   readonly letters: string;
-  /** Exists while the records are being restored. */
+  /** Names who restores the records, while somebody does. */
   readonly restoring: string;
   of(kind: RecordKind): KindKeys;
 }

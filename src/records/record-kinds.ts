@@ -7,6 +7,8 @@ interface KindRule {
    * that they can be erased.
    */
   readonly personalFields?: readonly string[];
+  /** A field of the body: where it is not null, the personal fields were erased. */
+  readonly erasedBy?: string;
 }
 
 export const recordKinds = {
@@ -14,7 +16,7 @@ export const recordKinds = {
   feature: { recordsMax: 10_000 },
   package: { recordsMax: 10_000 },
   coupon: { recordsMax: 10_000 },
-  customer: { personalFields: ['name', 'email'] },
+  customer: { personalFields: ['name', 'email'], erasedBy: 'archivedAt' },
   subscription: {},
   'subscription-book': {},
   invoice: {},

@@ -5,32 +5,43 @@
  * is JSON without its personal fields and the indexes are JSON pairs of name and score. `<prefix><kind>:personal`
  * is a hash: key → `indexes LF fields`, both JSON. `<prefix><kind>:ids` is a hash: id → key, and
  * `<prefix><kind>:by:<name>` an index's sorted set. All carry the namespace's braces, so all are in one slot.
+ *
+ * The first key of each script is the hash of revisions, and the first argument says in which life the records have
+ * to be (`record-keys.ts`): one by its name, `?` for any, or empty, which asks for none. A Redis that was emptied has
+ * none, so it answers no question and takes no commit, rather than pass for an installation without customers.
  */
 
 /** How many arguments of the commit script describe one write. */
 export const writeWidth = 9;
 
+/** What an error of these scripts begins with when the records are in no life. */
+export const closedReply = 'RECORDSCLOSED';
+
+const open = `
+local life = redis.call('HGET', KEYS[1], '')
+if ARGV[1] ~= '' and not life then return redis.error_reply('${closedReply} the records are not there') end`;
+
 /**
- * KEYS: the outbox, revisions, the mark of a restore, letters.
- * ARGV: prefix, commit id, audit, the outbox' bound, the letters' bound, how many writes, how many letters; for each
+ * KEYS: revisions, the outbox, letters.
+ * ARGV: life, prefix, commit id, audit, the outbox' bound, the letters' bound, how many writes, how many letters; for each
  * write kind, key, expected version, bound of the kind, id, indexes, body, personal indexes, personal fields; for
  * each letter customer, id, text; then for each record that is to be unchanged kind, key, expected version. An empty
  * body deletes, empty fields are none, an empty text erases the customer's letter.
  * Everything is checked before anything is written, and the outbox comes first: it is the write that a full
  * memory refuses.
  */
-export const commitScript = `
-local outbox, revisions, restoring, letters = unpack(KEYS)
-local prefix, commit, audit, entriesMax, lettersMax, writes, letterCount = unpack(ARGV)
-local writesEnd = 7 + writes * ${writeWidth}
+export const commitScript = `${open}
+local revisions, outbox, letters = unpack(KEYS)
+local asked, prefix, commit, audit, entriesMax, lettersMax, writes, letterCount = unpack(ARGV)
+local writesEnd = 8 + writes * ${writeWidth}
 local lettersEnd = writesEnd + letterCount * 3
 local function line(kind, key)
   local text = redis.call('HGET', prefix .. kind, key)
   if not text then return '0', '', '', '[]', '' end
   return string.match(text, '^(%d+)\\n([^\\n]*)\\n([^\\n]*)\\n([^\\n]*)\\n(.*)$')
 end
-local created, conflict = {}, false
-for at = 8, writesEnd, ${writeWidth} do
+local created, conflict = {}, asked ~= '' and asked ~= '?' and asked ~= life
+for at = 9, writesEnd, ${writeWidth} do
   local kind, expected, recordsMax = ARGV[at], ARGV[at + 2], ARGV[at + 3]
   local version, last = line(kind, ARGV[at + 1])
   if last == commit then return 'committed' end
@@ -47,7 +58,6 @@ for at = lettersEnd + 1, #ARGV, 3 do
 end
 if conflict then return 'conflict' end
 if created.full then return 'full' end
-if redis.call('EXISTS', restoring) == 1 then return 'restoring' end
 if redis.call('XLEN', outbox) >= tonumber(entriesMax) then return 'outbox-full' end
 local waiting = redis.call('HLEN', letters)
 for at = writesEnd + 1, lettersEnd, 3 do
@@ -56,7 +66,7 @@ for at = writesEnd + 1, lettersEnd, 3 do
 end
 
 local entry = {'commit', commit, 'audit', audit}
-for at = 8, writesEnd, ${writeWidth} do
+for at = 9, writesEnd, ${writeWidth} do
   local kind, key, indexes, body = ARGV[at], ARGV[at + 1], ARGV[at + 5], ARGV[at + 6]
   local version, _, _, _, before = line(kind, key)
   for _, field in ipairs({kind, key, string.format('%d', version + 1), before, body, indexes}) do
@@ -88,7 +98,7 @@ local function join(kind, key, indexes)
     redis.call('ZADD', prefix .. kind .. ':by:' .. index[1], index[2], key)
   end
 end
-for at = 8, writesEnd, ${writeWidth} do
+for at = 9, writesEnd, ${writeWidth} do
   local kind, key = ARGV[at], ARGV[at + 1]
   local id, indexes, body, personalIndexes, personal = unpack(ARGV, at + 4, at + 8)
   local records, ids = prefix .. kind, prefix .. kind .. ':ids'
@@ -116,56 +126,76 @@ end
 return 'committed'
 `;
 
-/** ARGV: prefix, then kind and key of each. Answers each one's line and its personal fields, or nil twice. */
-export const readScript = `
-local reply = {}
-for at = 2, #ARGV, 2 do
-  local records, key = ARGV[1] .. ARGV[at], ARGV[at + 1]
+/**
+ * KEYS: revisions. ARGV: life, prefix, then kind and key of each. Answers the life, then each one's line and its
+ * personal fields, or nil twice.
+ */
+export const readScript = `${open}
+local reply = {life}
+for at = 3, #ARGV, 2 do
+  local records, key = ARGV[2] .. ARGV[at], ARGV[at + 1]
   reply[#reply + 1] = redis.call('HGET', records, key)
   reply[#reply + 1] = redis.call('HGET', records .. ':personal', key)
 end
 return reply
 `;
 
-/** KEYS: revisions. ARGV: prefix, how many kinds, these, then for each record kind and key. */
-export const marksScript = `
-local reply, kinds = {}, tonumber(ARGV[2])
-for at = 3, 2 + kinds do reply[#reply + 1] = redis.call('HGET', KEYS[1], ARGV[at]) or '' end
-for at = 3 + kinds, #ARGV, 2 do
-  local line = redis.call('HGET', ARGV[1] .. ARGV[at], ARGV[at + 1])
+/** A kind's revision, which returns to no text that it had, not even in another life. */
+const revisionOf = (kind: string): string => `(life or '') .. (redis.call('HGET', KEYS[1], ${kind}) or '')`;
+
+/** KEYS: revisions. ARGV: life, prefix, how many kinds, these, then for each record kind and key. */
+export const marksScript = `${open}
+local reply, kinds = {}, tonumber(ARGV[3])
+for at = 4, 3 + kinds do reply[#reply + 1] = ${revisionOf('ARGV[at]')} end
+for at = 4 + kinds, #ARGV, 2 do
+  local line = redis.call('HGET', ARGV[2] .. ARGV[at], ARGV[at + 1])
   reply[#reply + 1] = line and string.match(line, '^%d+\\n([^\\n]*)') or ''
 end
 return reply
 `;
 
-/** KEYS: ids, records, personal. ARGV: id. Answers the key, its line and its personal fields. */
-export const byIdScript = `
-local key = redis.call('HGET', KEYS[1], ARGV[1])
+/** KEYS: revisions, ids, records, personal. ARGV: life, id. Answers the key, its line and its personal fields. */
+export const byIdScript = `${open}
+local key = redis.call('HGET', KEYS[2], ARGV[2])
 if not key then return {} end
-return {key, redis.call('HGET', KEYS[2], key), redis.call('HGET', KEYS[3], key)}
+return {key, redis.call('HGET', KEYS[3], key), redis.call('HGET', KEYS[4], key)}
 `;
 
-/** KEYS: records, revisions. ARGV: kind. Answers the revision, then key and line of each. */
-export const allScript = `
-local reply = redis.call('HGETALL', KEYS[1])
-table.insert(reply, 1, redis.call('HGET', KEYS[2], ARGV[1]) or '')
+/** KEYS: revisions, records. ARGV: life, kind. Answers the revision, then key and line of each. */
+export const allScript = `${open}
+local reply = redis.call('HGETALL', KEYS[2])
+table.insert(reply, 1, ${revisionOf('ARGV[2]')})
+return reply
+`;
+
+/** KEYS: revisions. ARGV: life, kind. */
+export const revisionScript = `${open}
+return ${revisionOf('ARGV[2]')}
+`;
+
+/** KEYS: revisions, an index. ARGV: life, keys. Answers those of the keys that are in it. */
+export const membersScript = `${open}
+local reply = {}
+for at = 2, #ARGV do
+  if redis.call('ZSCORE', KEYS[2], ARGV[at]) then reply[#reply + 1] = ARGV[at] end
+end
 return reply
 `;
 
 /**
  * Works on ranks in ascending order: [from, to) is what meets the bounds, [low, high) what lies between the two
  * places, and the page is its low or high end. A place whose record is gone is put in, measured and taken out.
- * KEYS: records, personal, a name for the intersection, the indexes whose common members are wanted.
- * ARGV: scoreFrom, scoreBefore, above (score, key), below (score, key), low|high, limit.
+ * KEYS: revisions, records, personal, a name for the intersection, the indexes whose common members are wanted.
+ * ARGV: life, scoreFrom, scoreBefore, above (score, key), below (score, key), low|high, limit.
  */
-export const pageScript = `
-local key = KEYS[4]
-if #KEYS > 4 then
-  key = KEYS[3]
-  local sets = {unpack(KEYS, 4)}
+export const pageScript = `${open}
+local key = KEYS[5]
+if #KEYS > 5 then
+  key = KEYS[4]
+  local sets = {unpack(KEYS, 5)}
   sets[#sets + 1] = 'WEIGHTS'
-  for at = 4, #KEYS do sets[#sets + 1] = at == 4 and 1 or 0 end
-  redis.call('ZINTERSTORE', key, #KEYS - 3, unpack(sets))
+  for at = 5, #KEYS do sets[#sets + 1] = at == 5 and 1 or 0 end
+  redis.call('ZINTERSTORE', key, #KEYS - 4, unpack(sets))
 end
 local function rank(score, member)
   local found = redis.call('ZRANK', key, member)
@@ -176,30 +206,30 @@ local function rank(score, member)
   return found, found
 end
 local from = 0
-if ARGV[1] ~= '-inf' then from = redis.call('ZCOUNT', key, '-inf', '(' .. ARGV[1]) end
+if ARGV[2] ~= '-inf' then from = redis.call('ZCOUNT', key, '-inf', '(' .. ARGV[2]) end
 local to = redis.call('ZCARD', key)
-if ARGV[2] ~= '+inf' then to = redis.call('ZCOUNT', key, '-inf', '(' .. ARGV[2]) end
+if ARGV[3] ~= '+inf' then to = redis.call('ZCOUNT', key, '-inf', '(' .. ARGV[3]) end
 local low, high = from, math.max(from, to)
 local total = high - low
-if ARGV[4] ~= '' then
-  local _, past = rank(ARGV[3], ARGV[4])
+if ARGV[5] ~= '' then
+  local _, past = rank(ARGV[4], ARGV[5])
   low = math.max(low, past)
 end
-if ARGV[6] ~= '' then
-  local at = rank(ARGV[5], ARGV[6])
+if ARGV[7] ~= '' then
+  local at = rank(ARGV[6], ARGV[7])
   high = math.min(high, at)
 end
 high = math.max(low, high)
-local limit = tonumber(ARGV[8])
-if ARGV[7] == 'low' then high = math.min(high, low + limit)
+local limit = tonumber(ARGV[9])
+if ARGV[8] == 'low' then high = math.min(high, low + limit)
 else low = math.max(low, high - limit) end
 local keys, lines, personal = {}, {}, {}
 if high > low then
   keys = redis.call('ZRANGE', key, low, high - 1)
-  lines = redis.call('HMGET', KEYS[1], unpack(keys))
-  personal = redis.call('HMGET', KEYS[2], unpack(keys))
+  lines = redis.call('HMGET', KEYS[2], unpack(keys))
+  personal = redis.call('HMGET', KEYS[3], unpack(keys))
 end
-if #KEYS > 4 then redis.call('DEL', key) end
+if #KEYS > 5 then redis.call('DEL', key) end
 return {total, low > from and 1 or 0, high < to and 1 or 0, keys, lines, personal}
 `;
 
@@ -246,55 +276,14 @@ if not letter or string.match(letter, '^[^\\n]*') ~= ARGV[2] then return 0 end
 return redis.call('HDEL', KEYS[1], ARGV[1])
 `;
 
-/** KEYS: records, personal. ARGV: keys. Both as one state. */
-export const personalScript = `
-return {redis.call('HMGET', KEYS[1], unpack(ARGV)), redis.call('HMGET', KEYS[2], unpack(ARGV))}
-`;
-
 /**
- * KEYS: the mark of a restore, the outbox, revisions, the records of every kind. `taken` when there is anything
- * already that a restore did not put there.
+ * KEYS: revisions, records, personal. ARGV: life, keys. Both as one state. A personal field that is gone is erased in
+ * the change log's keeping, too, so it must not be taken for gone when the hash is: a hash that is whole has a field ''.
  */
-export const beginRestoreScript = `
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'begun' end
-if redis.call('XLEN', KEYS[2]) > 0 then return 'taken' end
-if redis.call('EXISTS', unpack(KEYS, 3)) > 0 then return 'taken' end
-redis.call('SET', KEYS[1], '1')
-return 'begun'
-`;
-
-/**
- * KEYS: the mark of a restore. ARGV: prefix, then for each record kind, key, line, id, indexes, the personal line,
- * personal indexes; an empty personal line is none. Doing it again changes nothing.
- */
-export const restoreScript = `
-if redis.call('EXISTS', KEYS[1]) == 0 then return 'ended' end
-for at = 2, #ARGV, 7 do
-  local kind, key, line, id, indexes, personal, personalIndexes = unpack(ARGV, at, at + 6)
-  local records = ARGV[1] .. kind
-  redis.call('HSET', records, key, line)
-  if id ~= '' then redis.call('HSET', records .. ':ids', id, key) end
-  if personal ~= '' then redis.call('HSET', records .. ':personal', key, personal) end
-  for _, list in ipairs({indexes, personalIndexes}) do
-    for _, index in ipairs(cjson.decode(list)) do
-      redis.call('ZADD', records .. ':by:' .. index[1], index[2], key)
-    end
-  end
+export const personalScript = `${open}
+if ARGV[1] ~= '' and redis.call('HEXISTS', KEYS[3], '') == 0 then
+  return redis.error_reply('${closedReply} the personal fields are not there')
 end
-return 'restored'
-`;
-
-/**
- * KEYS: the mark of a restore, the outbox, revisions. ARGV: the newest commit's id, then kind and revision of each.
- * The outbox goes on after the newest id, so that ids rise although a clock was set back.
- */
-export const endRestoreScript = `
-if redis.call('EXISTS', KEYS[1]) == 0 then return 'ended' end
-for at = 2, #ARGV, 2 do redis.call('HSET', KEYS[3], ARGV[at], ARGV[at + 1]) end
-if ARGV[1] ~= '' and redis.call('EXISTS', KEYS[2]) == 0 then
-  redis.call('XADD', KEYS[2], ARGV[1], 'restored', '')
-  redis.call('XDEL', KEYS[2], ARGV[1])
-end
-redis.call('DEL', KEYS[1])
-return 'ended'
+local keys = {unpack(ARGV, 2)}
+return {redis.call('HMGET', KEYS[2], unpack(keys)), redis.call('HMGET', KEYS[3], unpack(keys))}
 `;

@@ -66,6 +66,11 @@ export interface Audit {
 }
 
 export interface RecordStore {
+  /**
+   * Which life of the records was read last: they get another one when they are lost and made again from the change
+   * log. Empty before anything was read.
+   */
+  life(): string;
   /** All as they were at one moment, in the order asked; one round trip. */
   read(refs: readonly RecordRef[]): Promise<readonly (StoredRecord | undefined)[]>;
   byId(kind: RecordKind, id: string): Promise<StoredRecord | undefined>;
@@ -83,13 +88,15 @@ export interface RecordStore {
   members(kind: RecordKind, index: string, keys: readonly string[]): Promise<ReadonlySet<string>>;
   /**
    * Each record at most once. `conflict` when one of them, or one of those that are to be `unchanged`, has
-   * another version than was expected, `full` when a kind would pass its bound; nothing is changed then.
+   * another version than was expected, or when the records are not in the `life` any more that the versions were
+   * read in, `full` when a kind would pass its bound; nothing is changed then.
    */
   commit(
     writes: readonly RecordWrite[],
     audit: Audit,
     unchanged?: readonly RecordExpectation[],
     letters?: readonly SealedLetter[],
+    life?: string,
   ): Promise<CommitOutcome>;
 }
 
@@ -135,6 +142,16 @@ export interface RecordPage {
 export class RecordsOverloadedError extends Error {
   readonly code = 'OVERLOADED';
   readonly retryable = true;
+}
+
+/** The records are not there: lost from Redis, and not yet made again. Nothing is answered or stored meanwhile. */
+export class RecordsClosedError extends RecordsOverloadedError {
+  constructor() {
+    super(
+      'catalog, customers and subscriptions are not in Redis; a worker makes them again from the change log, which ' +
+        'takes some seconds; send this again in a moment',
+    );
+  }
 }
 
 /** Redis did not answer. Whether a commit took place is unknown; its versions tell. */

@@ -9,8 +9,9 @@ import type { Redis } from 'ioredis';
 import type { ChangeEntry, ChangeWrite, Outbox, OutboxBatch, PersonalText } from './change-log.ts';
 import { type RecordKeys, recordKeys } from './record-keys.ts';
 import { personalKind, type RecordKind } from './record-kinds.ts';
-import { doneScript, personalScript, takeScript } from './record-scripts.ts';
-import type { Audit } from './record-store.ts';
+import { closedReply, doneScript, personalScript, takeScript } from './record-scripts.ts';
+import { type Audit, RecordsClosedError } from './record-store.ts';
+import type { RedisRecordStoreOptions } from './redis-record-store.ts';
 
 const entriesPerBatchMax = 500;
 
@@ -24,10 +25,16 @@ const batchBytesMax = 8 * 1_048_576;
 export class RedisOutbox implements Outbox {
   readonly #redis: Redis;
   readonly #keys: RecordKeys;
+  readonly #life: '?' | '';
 
-  constructor(redis: Redis, namespace: string) {
+  constructor(
+    redis: Redis,
+    namespace: string,
+    { mustBeOpen = false }: Pick<RedisRecordStoreOptions, 'mustBeOpen'> = {},
+  ) {
     this.#redis = redis;
     this.#keys = recordKeys(namespace);
+    this.#life = mustBeOpen ? '?' : '';
   }
 
   async take(): Promise<OutboxBatch | undefined> {
@@ -40,7 +47,12 @@ export class RedisOutbox implements Outbox {
 
   async personal(keys: readonly string[]): Promise<readonly PersonalText[]> {
     const { records, personal } = this.#keys.of(personalKind);
-    const reply = await this.#redis.eval(personalScript, 2, records, personal, ...keys);
+    const scriptKeys = [this.#keys.revisions, records, personal];
+    const reply = await this.#redis
+      .eval(personalScript, scriptKeys.length, ...scriptKeys, this.#life, ...keys)
+      .catch((error: unknown) => {
+        throw messageOf(error).includes(closedReply) ? new RecordsClosedError() : error;
+      });
     const [lines, contents] = reply as [(string | null)[], (string | null)[]];
     return keys.map((key, at) => ({
       key,

@@ -208,6 +208,7 @@ describe('a change', () => {
         return found;
       },
       commit: store.commit.bind(store),
+      life: () => store.life(),
     });
     const outcome = await changeRecords<null, string>(racing, [acme, plan], audit, ([customer]) =>
       (customer?.body as { open: boolean } | undefined)?.open === true

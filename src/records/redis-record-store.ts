@@ -5,10 +5,13 @@ import { type BoundedKind, kindRule, type RecordKind } from './record-kinds.ts';
 import {
   allScript,
   byIdScript,
+  closedReply,
   commitScript,
   marksScript,
+  membersScript,
   pageScript,
   readScript,
+  revisionScript,
 } from './record-scripts.ts';
 import {
   type Audit,
@@ -20,6 +23,7 @@ import {
   type RecordPageQuery,
   type RecordPlace,
   type RecordRef,
+  RecordsClosedError,
   RecordsOverloadedError,
   type RecordStore,
   RecordsUnavailableError,
@@ -41,13 +45,24 @@ const writesMax = 500;
 export interface RedisRecordStoreOptions {
   readonly outboxEntriesMax?: number;
   readonly lettersMax?: number;
+  /**
+   * Whether records must have been opened before they are used (`redis-record-opening.ts`), so that a Redis which was
+   * emptied is never taken for one without records: true wherever there is a change log to make them again from.
+   * Default false.
+   */
+  readonly mustBeOpen?: boolean;
 }
+
+/** In which life the records have to be, to the scripts. */
+const lives = { any: '?', none: '' } as const;
 
 export class RedisRecordStore implements RecordStore {
   readonly #redis: Redis;
   readonly #keys: RecordKeys;
   readonly #outboxEntriesMax: number;
   readonly #lettersMax: number;
+  readonly #mustBeOpen: boolean;
+  #life = '';
 
   /** Works on any connection; it stays the caller's to close. */
   constructor(redis: Redis, namespace: string, options: RedisRecordStoreOptions = {}) {
@@ -55,12 +70,18 @@ export class RedisRecordStore implements RecordStore {
     this.#keys = recordKeys(namespace);
     this.#outboxEntriesMax = options.outboxEntriesMax ?? outboxEntriesMax;
     this.#lettersMax = options.lettersMax ?? lettersMax;
+    this.#mustBeOpen = options.mustBeOpen ?? false;
+  }
+
+  life(): string {
+    return this.#life;
   }
 
   async read(refs: readonly RecordRef[]): Promise<readonly (StoredRecord | undefined)[]> {
     if (refs.length === 0) return [];
     const asked = refs.flatMap(({ kind, key }) => [kind, key]);
-    const texts = (await this.#run(readScript, [], [this.#keys.prefix, ...asked])) as Texts;
+    const [life, ...texts] = (await this.#run(readScript, [], [this.#keys.prefix, ...asked])) as Texts;
+    this.#life = life ?? '';
     return refs.map(({ kind, key }, at) => recordOf(kind, key, texts[at * 2], texts[at * 2 + 1]));
   }
 
@@ -72,7 +93,7 @@ export class RedisRecordStore implements RecordStore {
 
   async all(kind: BoundedKind): Promise<KindContent> {
     const { records } = this.#keys.of(kind);
-    const reply = await this.#run(allScript, [records, this.#keys.revisions], [kind]);
+    const reply = await this.#run(allScript, [records], [kind]);
     const [revision, ...pairs] = reply as [string, ...string[]];
     const found = pairs.map((key, at) =>
       at % 2 === 0 ? recordOf(kind, key, pairs[at + 1], null) : undefined,
@@ -81,14 +102,13 @@ export class RedisRecordStore implements RecordStore {
   }
 
   async revision(kind: RecordKind): Promise<string> {
-    return (await this.#told(this.#redis.hget(this.#keys.revisions, kind))) ?? '';
+    return String(await this.#run(revisionScript, [], [kind]));
   }
 
   async marks(kinds: readonly RecordKind[], refs: readonly RecordRef[]): Promise<readonly string[]> {
-    const { prefix, revisions } = this.#keys;
     const asked = refs.flatMap(({ kind, key }) => [kind, key]);
-    const args = [prefix, kinds.length, ...kinds, ...asked];
-    return (await this.#run(marksScript, [revisions], args)) as string[];
+    const args = [this.#keys.prefix, kinds.length, ...kinds, ...asked];
+    return (await this.#run(marksScript, [], args)) as string[];
   }
 
   async page(query: RecordPageQuery): Promise<RecordPage> {
@@ -119,8 +139,7 @@ export class RedisRecordStore implements RecordStore {
   async members(kind: RecordKind, index: string, keys: readonly string[]): Promise<ReadonlySet<string>> {
     const asked = [...new Set(keys)];
     if (asked.length === 0) return new Set();
-    const scores = await this.#told(this.#redis.zmscore(this.#keys.of(kind).index(index), ...asked));
-    return new Set(asked.filter((_, at) => scores[at] !== null));
+    return new Set((await this.#run(membersScript, [this.#keys.of(kind).index(index)], asked)) as string[]);
   }
 
   async commit(
@@ -128,22 +147,24 @@ export class RedisRecordStore implements RecordStore {
     audit: Audit,
     unchanged: readonly RecordExpectation[] = [],
     letters: readonly SealedLetter[] = [],
+    life = '',
   ): Promise<CommitOutcome> {
     if (writes.length === 0 && letters.length === 0) return 'committed';
-    const { outbox, revisions, restoring, prefix } = this.#keys;
+    const { outbox, prefix } = this.#keys;
     assertWritable(writes);
     const bounds = [this.#outboxEntriesMax, this.#lettersMax];
     const counts = [writes.length, letters.length];
     const about = [prefix, randomUUID(), JSON.stringify(audit), ...bounds, ...counts];
     const outcome = await this.#run(
       commitScript,
-      [outbox, revisions, restoring, this.#keys.letters],
+      [outbox, this.#keys.letters],
       [
         ...about,
         ...writes.flatMap(writeArguments),
         ...letters.flatMap(({ customerId, id, text }) => [customerId, id, text]),
         ...unchanged.flatMap(({ kind, key, expectedVersion }) => [kind, key, expectedVersion]),
       ],
+      life,
     );
     switch (outcome) {
       case 'committed':
@@ -154,23 +175,25 @@ export class RedisRecordStore implements RecordStore {
         throw new RecordsOverloadedError('too many changes wait for the change log');
       case 'letters-full':
         throw new RecordsOverloadedError('too much billing information waits for BILLING_WEBHOOK_URL');
-      case 'restoring':
-        throw new RecordsOverloadedError('the records are being restored');
       default:
         throw new Error(`the commit script answered ${String(outcome)}`);
     }
   }
 
-  #run(lua: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown> {
-    return this.#told(this.#redis.eval(lua, keys.length, ...keys, ...args));
-  }
-
   /** What Redis itself refuses is a fault of ours; everything else is a Redis that does not answer. */
-  async #told<T>(reply: Promise<T>): Promise<T> {
+  async #run(
+    lua: string,
+    keys: readonly string[],
+    args: readonly (string | number)[],
+    life = '',
+  ): Promise<unknown> {
+    const open = !this.#mustBeOpen ? lives.none : life === '' ? lives.any : life;
     try {
-      return await reply;
+      return await this.#redis.eval(lua, keys.length + 1, this.#keys.revisions, ...keys, open, ...args);
     } catch (error) {
-      if (error instanceof Error && error.name === 'ReplyError') throw error;
+      if (!(error instanceof Error)) throw error;
+      if (error.message.includes(closedReply)) throw new RecordsClosedError();
+      if (error.name === 'ReplyError') throw error;
       throw new RecordsUnavailableError('Redis does not answer', { cause: error });
     }
   }

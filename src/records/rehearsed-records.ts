@@ -27,6 +27,10 @@ export class RehearsedRecords implements RecordStore {
     return this.#writes ?? [];
   }
 
+  life(): string {
+    return this.#records.life();
+  }
+
   async read(...asked: Parameters<RecordStore['read']>): ReturnType<RecordStore['read']> {
     this.#read = await this.#records.read(...asked);
     return this.#read;

@@ -9,6 +9,7 @@ import type {
 } from '../records/change-log.ts';
 import { personalKind, type RecordKind } from '../records/record-kinds.ts';
 import { classifyClickhouseError, selectRows } from './clickhouse-client.ts';
+import { insertsUnderWay } from './clickhouse-inserts.ts';
 import type { SqlStatement } from './sql-statement.ts';
 
 /** Bodies of some kilobytes make pages of some megabytes. */
@@ -35,6 +36,7 @@ export class ClickhouseChangeLog implements ChangeLog, ChangeLogReader {
   }
 
   async keepPersonal(texts: readonly PersonalText[]): Promise<void> {
+    if (texts.length === 0) return;
     await this.#insert('customer_personal', texts, {});
   }
 
@@ -64,11 +66,12 @@ export class ClickhouseChangeLog implements ChangeLog, ChangeLogReader {
       last = end;
       const personal = await this.#personalOf(page);
       const records = page.filter((row) => row.body !== '');
-      yield records.map((row) => ({
-        ...row,
-        version: Number(row.version),
-        personal: row.kind === personalKind ? (personal.get(row.key) ?? '') : '',
-      }));
+      yield records.map((row) => {
+        const text = row.kind === personalKind ? personal.get(row.key) : undefined;
+        // A text may be newer than the record, whose last change was lost: the next one must be newer than both.
+        const version = Math.max(Number(row.version), Number(text?.at_version ?? 0));
+        return { ...row, version, personal: text?.newest ?? '' };
+      });
     }
   }
 
@@ -80,14 +83,18 @@ export class ClickhouseChangeLog implements ChangeLog, ChangeLogReader {
     return new Map(rows.map(({ kind, revision }) => [kind, revision]));
   }
 
-  async #personalOf(page: readonly LoggedRow[]): Promise<ReadonlyMap<string, string>> {
+  async isGrowing(): Promise<boolean> {
+    return (await insertsUnderWay(this.#client, ['change_log', 'customer_personal'])) > 0;
+  }
+
+  async #personalOf(page: readonly LoggedRow[]): Promise<ReadonlyMap<string, PersonalRow>> {
     const keys = page.filter(({ kind }) => kind === personalKind).map(({ key }) => key);
     if (keys.length === 0) return new Map();
-    const rows = await selectRows<{ key: string; newest: string }>(this.#client, {
+    const rows = await selectRows<PersonalRow>(this.#client, {
       sql: personalSql,
       params: { keys },
     });
-    return new Map(rows.map(({ key, newest }) => [key, newest]));
+    return new Map(rows.map((row) => [row.key, row]));
   }
 
   async #insert(table: string, values: readonly object[], settings: ClickHouseSettings): Promise<void> {
@@ -107,6 +114,12 @@ export class ClickhouseChangeLog implements ChangeLog, ChangeLogReader {
 interface LoggedRow extends Omit<LoggedRecord, 'version' | 'personal'> {
   readonly kind: RecordKind;
   readonly version: string;
+}
+
+interface PersonalRow {
+  readonly key: string;
+  readonly newest: string;
+  readonly at_version: string;
 }
 
 /** One thread and no parallel parsing: the same batch must make the same block, as its token is the block's. */
@@ -142,7 +155,8 @@ const newestSql = `SELECT kind, key,
   LIMIT {limit:UInt32}
   SETTINGS optimize_aggregation_in_order = 1`;
 
-const personalSql = `SELECT key, argMax(content, version) AS newest FROM customer_personal
+const personalSql = `SELECT key, argMax(content, version) AS newest, max(version) AS at_version
+  FROM customer_personal
   WHERE key IN {keys:Array(String)} GROUP BY key`;
 
 const revisionsSql = `SELECT kind,
