@@ -8,7 +8,7 @@ const profile: CpuProfile = {
   nodes: [
     { id: 1, callFrame: frame('(root)'), children: [2, 5] },
     { id: 2, callFrame: frame('a', 'file:///x/dist/ingest/a.js'), children: [3] },
-    { id: 3, callFrame: frame('b', 'file:///x/node_modules/some/b.js'), children: [4] },
+    { id: 3, callFrame: frame('b', 'file:///x/node_modules/some/dist/b.js'), children: [4] },
     { id: 4, callFrame: frame('a', 'file:///x/dist/ingest/a.js') },
     { id: 5, callFrame: frame('(idle)') },
   ],
@@ -23,7 +23,7 @@ describe('a profile of processor time', () => {
     expect(busyMs).toBe(6);
     expect(functions).toEqual([
       { name: 'a', place: 'dist/ingest/a.js:10', selfMs: 4, totalMs: 6 },
-      { name: 'b', place: 'some/b.js:10', selfMs: 2, totalMs: 5 },
+      { name: 'b', place: 'some/dist/b.js:10', selfMs: 2, totalMs: 5 },
     ]);
   });
 

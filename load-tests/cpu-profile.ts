@@ -94,5 +94,6 @@ function microsByNode({ samples, timeDeltas }: CpuProfile): Map<number, number> 
 
 /** Within the package or the program. */
 function shortUrl(url: string): string {
-  return url.replace(/^.*\/node_modules\//, '').replace(/^.*\/(dist|src)\//, '$1/');
+  const isPackage = url.includes('/node_modules/');
+  return isPackage ? url.replace(/^.*\/node_modules\//, '') : url.replace(/^.*\/(dist|src)\//, '$1/');
 }
