@@ -52,14 +52,40 @@ const listKey = Buffer.from('"events"');
 const levelsAround = 2;
 
 const fields = {
-  customerId: { key: Buffer.from('customerId"'), bit: 1 },
-  eventName: { key: Buffer.from('eventName"'), bit: 2 },
-  idempotencyKey: { key: Buffer.from('idempotencyKey"'), bit: 4 },
-  resourceId: { key: Buffer.from('resourceId"'), bit: 8 },
-  timestamp: { key: Buffer.from('timestamp"'), bit: 16 },
-  dimensions: { key: Buffer.from('dimensions"'), bit: 32 },
+  customerId: fieldOf('customerId', 1),
+  eventName: fieldOf('eventName', 2),
+  idempotencyKey: fieldOf('idempotencyKey', 4),
+  resourceId: fieldOf('resourceId', 8),
+  timestamp: fieldOf('timestamp', 16),
+  dimensions: fieldOf('dimensions', 32),
 } as const;
-type Field = (typeof fields)[keyof typeof fields];
+
+interface Field {
+  /** With the closing quote. */
+  readonly key: Buffer;
+  /** The key's first eight bytes, those that end with its last, and those of 14 letters between: all of it. */
+  readonly words: readonly [first: number, second: number, third: number, last: number];
+  readonly bit: number;
+}
+
+/** Keys are compared by words; each has between 8 and 16 bytes. */
+function fieldOf(name: string, bit: number): Field {
+  const key = Buffer.from(`${name}"`);
+  const third = Math.min(8, key.length - 4);
+  const words = [0, 4, third, key.length - 4].map((at) => key.readInt32LE(at));
+  return { key, words: words as [number, number, number, number], bit };
+}
+
+function isKeyAt(view: DataView, at: number, { key, words }: Field): boolean {
+  const { length } = key;
+  return (
+    at + length <= view.byteLength &&
+    view.getInt32(at, true) === words[0] &&
+    view.getInt32(at + 4, true) === words[1] &&
+    view.getInt32(at + Math.min(8, length - 4), true) === words[2] &&
+    view.getInt32(at + length - 4, true) === words[3]
+  );
+}
 
 const requiredBits = fields.customerId.bit | fields.eventName.bit | fields.idempotencyKey.bit;
 
@@ -75,6 +101,7 @@ class EventScanner {
   readonly #block = new EventBlockBuilder();
   #rejected: Rejection[] = [];
   #body: Uint8Array = new Uint8Array(0);
+  #view = new DataView(this.#body.buffer);
   #receivedAt = 0;
   /** Of the event that is being read. */
   #timestamp = 0;
@@ -114,6 +141,7 @@ class EventScanner {
     this.#block.clear();
     this.#rejected = [];
     this.#body = body;
+    this.#view = new DataView(body.buffer, body.byteOffset, body.length);
     this.#receivedAt = receivedAt;
     return isUtf8(body);
   }
@@ -175,7 +203,8 @@ class EventScanner {
     for (;;) {
       at = pastBlanks(body, at);
       const field = body[at] === quote ? fieldByFirst[body[at + 1] as number] : undefined;
-      if (field === undefined || (seen & field.bit) !== 0 || !isAt(body, at + 1, field.key)) return unknown;
+      if (field === undefined || (seen & field.bit) !== 0 || !isKeyAt(this.#view, at + 1, field))
+        return unknown;
       seen |= field.bit;
       at = pastBlanks(body, at + 1 + field.key.length);
       if (body[at] !== colon) return unknown;
@@ -294,6 +323,8 @@ const scanner = new EventScanner();
 
 /** Past the closing quote of a text that may be a timestamp. */
 function endOfShortText(body: Uint8Array, start: number): number {
+  // With milliseconds; a quote before it is none of a timestamp's characters.
+  if (body[start + 24] === quote) return start + 25;
   for (let at = start; at < start + timestampBytesMax; at += 1) if (body[at] === quote) return at + 1;
   return unknown;
 }

@@ -4,16 +4,28 @@
  */
 export function scanInstant(body: Uint8Array, start: number, end: number): number {
   if (end - start < 20 || !hasSeparators(body, start) || body[end - 1] !== 0x5a) return Number.NaN;
-  const year = digits(body, start, 4);
-  const month = digits(body, start + 5, 2);
-  const day = digits(body, start + 8, 2);
-  const hour = digits(body, start + 11, 2);
-  const minute = digits(body, start + 14, 2);
-  const second = digits(body, start + 17, 2);
-  const isTime = hour <= 23 && minute <= 59 && second <= 59;
-  if (!isTime || !(month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month))) return Number.NaN;
-  const seconds = (daysBefore(year, month, day) * 24 + hour) * 3_600 + minute * 60 + second;
-  return seconds * 1_000 + milliseconds(body, start + 19, end - 1);
+  const year = 100 * twoDigits(body, start) + twoDigits(body, start + 2);
+  const month = twoDigits(body, start + 5);
+  const day = twoDigits(body, start + 8);
+  const hour = twoDigits(body, start + 11);
+  const minute = twoDigits(body, start + 14);
+  const second = twoDigits(body, start + 17);
+  // What is no digit makes its number negative.
+  if ((year | month | day | hour | minute | second) < 0) return Number.NaN;
+  if (hour > 23 || minute > 59 || second > 59 || month < 1 || month > 12) return Number.NaN;
+  if (day < 1 || day > daysIn(year, month)) return Number.NaN;
+  const seconds = (hour * 60 + minute) * 60 + second;
+  return (
+    daysBefore(year, month, day) * 86_400_000 + seconds * 1_000 + milliseconds(body, start + 19, end - 1)
+  );
+}
+
+const notDigits = -1_000_000;
+
+function twoDigits(body: Uint8Array, at: number): number {
+  const tens = (body[at] as number) - 0x30;
+  const ones = (body[at + 1] as number) - 0x30;
+  return (tens | ones | (9 - tens) | (9 - ones)) < 0 ? notDigits : tens * 10 + ones;
 }
 
 function hasSeparators(body: Uint8Array, start: number): boolean {
@@ -26,24 +38,18 @@ function hasSeparators(body: Uint8Array, start: number): boolean {
   );
 }
 
-/** Of the fraction, where there is one. */
+/** Of the fraction, where there is one; its first three digits. */
 function milliseconds(body: Uint8Array, start: number, end: number): number {
   if (start === end) return 0;
-  const count = end - start - 1;
-  if (body[start] !== 0x2e || count === 0) return Number.NaN;
-  const rest = count > 3 ? digits(body, start + 4, count - 3) : 0;
-  const shown = digits(body, start + 1, Math.min(count, 3));
-  return Number.isNaN(rest) ? Number.NaN : shown * (count === 1 ? 100 : count === 2 ? 10 : 1);
-}
-
-function digits(body: Uint8Array, start: number, count: number): number {
+  if (body[start] !== 0x2e || end === start + 1) return Number.NaN;
   let value = 0;
-  for (let at = start; at < start + count; at += 1) {
+  for (let at = start + 1; at < end; at += 1) {
     const digit = (body[at] as number) - 0x30;
-    if (!(digit >= 0 && digit <= 9)) return Number.NaN;
-    value = value * 10 + digit;
+    if (digit < 0 || digit > 9) return Number.NaN;
+    if (at < start + 4) value = value * 10 + digit;
   }
-  return value;
+  const shown = end - start - 1;
+  return shown >= 3 ? value : shown === 2 ? 10 * value : 100 * value;
 }
 
 function daysIn(year: number, month: number): number {

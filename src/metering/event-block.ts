@@ -68,10 +68,8 @@ export class EventBlockBuilder {
     this.#mapKeys,
     this.#mapTexts,
   ];
-  /** Of each column, without the event that is being written. */
-  readonly #lengths = new Uint32Array(this.#columns.length);
   /** Of the event that is being written: its keys' digests, the sum of all, and where the next text begins. */
-  readonly #keyDigests = new Uint32Array(plainDimensionsMax);
+  readonly #keyDigests = new Int32Array(plainDimensionsMax);
   #dimensions = 0;
   #contentDigest = 0;
   #count = 0;
@@ -148,15 +146,18 @@ export class EventBlockBuilder {
 
   /** Forgets what was written of the event that is no event. */
   discard(): void {
-    for (let index = 0; index < this.#columns.length; index += 1) {
-      this.#columns[index]?.truncate(this.#lengths[index] as number);
-    }
+    this.eventName.discard();
+    this.customerId.discard();
+    this.resourceId.discard();
+    this.idempotencyKey.discard();
+    this.#mapKeys.discard();
+    this.#mapTexts.discard();
     this.#dimensions = 0;
     this.#contentDigest = 0;
   }
 
   #digestEntry(keyDigest: number, textStart: number): void {
-    this.#contentDigest = (this.#contentDigest + lastTextDigest(this.#mapTexts, textStart, keyDigest)) >>> 0;
+    this.#contentDigest = (this.#contentDigest + lastTextDigest(this.#mapTexts, textStart, keyDigest)) | 0;
   }
 
   #end(timestamp: number, receivedAt: number): void {
@@ -168,13 +169,17 @@ export class EventBlockBuilder {
     this.#dimensions = 0;
     this.#contentDigest = 0;
     this.#count += 1;
-    this.#keepLengths();
+    this.#keep();
   }
 
-  #keepLengths(): void {
-    for (let index = 0; index < this.#columns.length; index += 1) {
-      this.#lengths[index] = (this.#columns[index] as ColumnWriter).length;
-    }
+  /** Only these are written before an event is whole. */
+  #keep(): void {
+    this.eventName.keep();
+    this.customerId.keep();
+    this.resourceId.keep();
+    this.idempotencyKey.keep();
+    this.#mapKeys.keep();
+    this.#mapTexts.keep();
   }
 
   /** Every event of another builder, which keeps them. */
@@ -190,14 +195,13 @@ export class EventBlockBuilder {
     }
     this.#entries += other.#entries;
     this.#count += other.#count;
-    this.#keepLengths();
+    this.#keep();
   }
 
   clear(): void {
     for (const column of this.#columns) column.clear();
     this.#count = 0;
     this.#entries = 0;
-    this.#lengths.fill(0);
     this.discard();
   }
 

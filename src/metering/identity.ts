@@ -66,7 +66,7 @@ export function measurementContentDigest(
   fact: Pick<MeasurementFact, 'dimensions' | 'value' | 'updateBehavior'>,
 ): number {
   const { dimensions, value, updateBehavior } = fact;
-  return digestOf(quantityToText(value), digestOf(updateBehavior, contentDigest(dimensions)));
+  return digestOf(quantityToText(value), digestOf(updateBehavior, contentDigest(dimensions))) >>> 0;
 }
 
 /** How a report stands to the copies counted before it; also the byte that a flush's decisions hold. */

@@ -13,6 +13,7 @@ export class ColumnWriter {
   #bytes: Buffer;
   #view: DataView;
   #length = 0;
+  #kept = 0;
 
   constructor(capacity: number) {
     this.#bytes = Buffer.allocUnsafeSlow(capacity);
@@ -114,13 +115,19 @@ export class ColumnWriter {
     return offset + this.#bytes.copy(target, offset, 0, this.#length);
   }
 
-  /** Forgets what was written after the column had this length. */
-  truncate(length: number): void {
-    this.#length = length;
+  /** What is written so far stays, whatever `discard` forgets. */
+  keep(): void {
+    this.#kept = this.#length;
+  }
+
+  /** Forgets what was written since `keep`. */
+  discard(): void {
+    this.#length = this.#kept;
   }
 
   clear(): void {
     this.#length = 0;
+    this.#kept = 0;
     if (this.#bytes.length > keptBytesMax) this.#replace(Buffer.allocUnsafeSlow(keptBytesMax));
   }
 

@@ -26,8 +26,6 @@ export class RedisOutbox implements Outbox {
   readonly #redis: Redis;
   readonly #keys: RecordKeys;
   readonly #life: '?' | '';
-  /** The life of the records when a batch was taken last. */
-  #takenIn = '';
 
   constructor(
     redis: Redis,
@@ -40,12 +38,10 @@ export class RedisOutbox implements Outbox {
   }
 
   async take(): Promise<OutboxBatch | undefined> {
-    const { outbox, outboxBatch, revisions } = this.#keys;
+    const { outbox, outboxBatch } = this.#keys;
     const bounds = [entriesPerBatchMax, batchBytesMax];
-    const keys = [outbox, outboxBatch, revisions];
-    const reply = await this.#redis.eval(takeScript, keys.length, ...keys, randomUUID(), ...bounds);
-    const [life, token, entries] = reply as TakeReply;
-    this.#takenIn = life;
+    const reply = await this.#redis.eval(takeScript, 2, outbox, outboxBatch, randomUUID(), ...bounds);
+    const [token, entries] = reply as [token: string | null, entries: readonly RawEntry[]];
     return token === null ? undefined : { token, entries: entries.map(entryOf) };
   }
 
@@ -66,9 +62,8 @@ export class RedisOutbox implements Outbox {
   }
 
   async done(token: string): Promise<void> {
-    const { outbox, outboxBatch, revisions } = this.#keys;
-    const keys = [outbox, outboxBatch, revisions];
-    await this.#redis.eval(doneScript, keys.length, ...keys, token, this.#takenIn);
+    const { outbox, outboxBatch } = this.#keys;
+    await this.#redis.eval(doneScript, 2, outbox, outboxBatch, token);
   }
 
   size(): Promise<number> {
@@ -89,7 +84,6 @@ export class RedisOutbox implements Outbox {
   }
 }
 
-type TakeReply = [life: string, token: string | null, entries: readonly RawEntry[]];
 type RawEntry = [id: string, fields: readonly string[]];
 
 /** Pairs of name and value as the commit script wrote them; six for each write, two for each letter. */
