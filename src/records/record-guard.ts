@@ -19,9 +19,9 @@ export interface RecordGuardOptions {
   readonly logger: Pick<Logger, 'info' | 'warn' | 'error'>;
   /** Between two looks whether the records are there. Default 500. */
   readonly watchMs?: number;
+  /** Between two tries to open them. Default 500. */
+  readonly retryMs?: number;
 }
-
-const retryMs = 500;
 
 export class RecordGuard {
   readonly #options: RecordGuardOptions;
@@ -44,7 +44,7 @@ export class RecordGuard {
    * when it is stopped.
    */
   async open(): Promise<Opening> {
-    const { opener, logger } = this.#options;
+    const { opener, logger, retryMs = 500 } = this.#options;
     const { signal } = this.#stopping;
     for (;;) {
       signal.throwIfAborted();

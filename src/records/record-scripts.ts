@@ -234,13 +234,14 @@ return {total, low > from and 1 or 0, high < to and 1 or 0, keys, lines, persona
 `;
 
 /**
- * KEYS: outbox, the batch in hand. ARGV: token for a new batch, most entries, bytes that end it.
- * Answers the batch's token and entries, or nil and none.
+ * KEYS: outbox, the batch in hand, revisions. ARGV: token for a new batch, most entries, bytes that end it.
+ * Answers the records' life, then the batch's token and entries, or nil and none.
  */
 export const takeScript = `
-local outbox, batch = unpack(KEYS)
+local outbox, batch, revisions = unpack(KEYS)
+local life = redis.call('HGET', revisions, '') or ''
 local token, last = unpack(redis.call('HMGET', batch, 'token', 'last'))
-if token then return {token, redis.call('XRANGE', outbox, '-', last)} end
+if token then return {life, token, redis.call('XRANGE', outbox, '-', last)} end
 local entries, bytes, from = {}, 0, '-'
 local entriesMax, bytesMax = tonumber(ARGV[2]), tonumber(ARGV[3])
 while #entries < entriesMax and bytes < bytesMax do
@@ -253,14 +254,19 @@ while #entries < entriesMax and bytes < bytesMax do
     from = '(' .. entry[1]
   end
 end
-if #entries == 0 then return {false, {}} end
+if #entries == 0 then return {life, false, {}} end
 redis.call('HSET', batch, 'token', ARGV[1], 'last', entries[#entries][1])
-return {ARGV[1], entries}
+return {life, ARGV[1], entries}
 `;
 
-/** KEYS: outbox, the batch in hand. ARGV: token. */
+/**
+ * KEYS: outbox, the batch in hand, revisions. ARGV: token, the life that it was taken in. In another life the records
+ * were made again before the change log had these commits: they are closed, to be made again with them.
+ */
 export const doneScript = `
-local outbox, batch = unpack(KEYS)
+local outbox, batch, revisions = unpack(KEYS)
+local life = redis.call('HGET', revisions, '')
+if ARGV[2] ~= '' and life and life ~= ARGV[2] then redis.call('DEL', revisions) end
 local token, last = unpack(redis.call('HMGET', batch, 'token', 'last'))
 if token ~= ARGV[1] then return 0 end
 local ms, seq = string.match(last, '^(%d+)-(%d+)$')

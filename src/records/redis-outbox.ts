@@ -26,6 +26,8 @@ export class RedisOutbox implements Outbox {
   readonly #redis: Redis;
   readonly #keys: RecordKeys;
   readonly #life: '?' | '';
+  /** The life of the records when a batch was taken last. */
+  #takenIn = '';
 
   constructor(
     redis: Redis,
@@ -38,10 +40,12 @@ export class RedisOutbox implements Outbox {
   }
 
   async take(): Promise<OutboxBatch | undefined> {
-    const { outbox, outboxBatch } = this.#keys;
+    const { outbox, outboxBatch, revisions } = this.#keys;
     const bounds = [entriesPerBatchMax, batchBytesMax];
-    const reply = await this.#redis.eval(takeScript, 2, outbox, outboxBatch, randomUUID(), ...bounds);
-    const [token, entries] = reply as [token: string | null, entries: readonly RawEntry[]];
+    const keys = [outbox, outboxBatch, revisions];
+    const reply = await this.#redis.eval(takeScript, keys.length, ...keys, randomUUID(), ...bounds);
+    const [life, token, entries] = reply as TakeReply;
+    this.#takenIn = life;
     return token === null ? undefined : { token, entries: entries.map(entryOf) };
   }
 
@@ -62,8 +66,9 @@ export class RedisOutbox implements Outbox {
   }
 
   async done(token: string): Promise<void> {
-    const { outbox, outboxBatch } = this.#keys;
-    await this.#redis.eval(doneScript, 2, outbox, outboxBatch, token);
+    const { outbox, outboxBatch, revisions } = this.#keys;
+    const keys = [outbox, outboxBatch, revisions];
+    await this.#redis.eval(doneScript, keys.length, ...keys, token, this.#takenIn);
   }
 
   size(): Promise<number> {
@@ -84,6 +89,7 @@ export class RedisOutbox implements Outbox {
   }
 }
 
+type TakeReply = [life: string, token: string | null, entries: readonly RawEntry[]];
 type RawEntry = [id: string, fields: readonly string[]];
 
 /** Pairs of name and value as the commit script wrote them; six for each write, two for each letter. */
