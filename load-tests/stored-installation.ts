@@ -13,8 +13,8 @@ const entry = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const clickhouseThreads = '12';
 
 /**
- * The APIs share their catalog and customers, since they share a Redis. No worker runs: what is stored is asked
- * for, and nothing else happens.
+ * The APIs share their catalog and customers, since they share a Redis. The worker, which opens these records, has an
+ * empty database of its own: what is stored is asked for, and nothing else happens.
  */
 export class StoredInstallation {
   readonly #folder: string;
@@ -39,6 +39,7 @@ export class StoredInstallation {
     });
     installation.#parts.push(redis);
     await installation.#startRole('clickhouse', {});
+    await installation.#startRole('aggregate', { CLICKHOUSE_URL: installation.databaseUrl('of_the_worker') });
     return installation;
   }
 
