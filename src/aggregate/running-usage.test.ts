@@ -20,7 +20,7 @@ import {
 import type { CustomerFeature, UsagePair } from './flush-store.ts';
 import { Persistence } from './persistence.ts';
 import { openRunningUsage, type TermedMeasurement } from './running-usage.ts';
-import { UsageStates } from './usage-states.ts';
+import { type FeatureUsage, spanKey, UsageStates } from './usage-states.ts';
 import { noTerms, type UsageTerms } from './usage-terms.ts';
 import { aMeasurement, amount } from './worker.fixture.ts';
 
@@ -118,6 +118,7 @@ const anyTerms = fc.record({
   isHardLimit: fc.boolean(),
   usageScope: fc.constantFrom('resource' as const, 'customer' as const),
   period: anyPeriod,
+  chargedPeriods: fc.array(fc.constantFrom({ start: 0, end: 10 }, { start: 5, end: 12 }), { maxLength: 2 }),
 });
 const anyFact = fc
   .record({
@@ -162,6 +163,13 @@ test('in any periods and against any limits, usage runs as folding everything an
           }
           store.facts.push(...known.slice(store.facts.length));
           states.keep(running.usages());
+          expect(figuresOf(running.usages())).toEqual(figuresOf(running.usages(), known));
+          for (const { fact, terms: of } of termed) {
+            const figures = running.usages().find(({ customerId }) => customerId === fact.customerId);
+            const counted =
+              of.usageScope === 'customer' ? figures?.totals : figures?.folds.get(fact.resourceId);
+            for (const span of of.chargedPeriods) expect(counted?.has(spanKey(span))).toBe(true);
+          }
         }
       },
     ),
@@ -192,6 +200,26 @@ test('folds that are remembered ask the store for nothing, and at the bound whol
   states.clear();
   expect(await flush('b')).toBe('3 asking 2');
 });
+
+/** Every total and fold as they were kept, or as all that is known comes to. */
+function figuresOf(usages: readonly FeatureUsage[], known?: readonly MeasurementFact[]): string[] {
+  return usages.flatMap(({ customerId, totals, folds }) => {
+    const of = (key: string, usage: Quantity, resourceId: string | null): string => {
+      const [start = 0, end = 0] = key.split(' ').map(Number);
+      const facts = known?.filter(
+        (fact) =>
+          fact.customerId === customerId &&
+          isWithin({ start, end }, fact.timestamp) &&
+          (resourceId === null || fact.resourceId === resourceId),
+      );
+      return `${customerId} ${resourceId} ${key} ${quantityToText(facts === undefined ? usage : totalOf(facts))}`;
+    };
+    const ofFolds = [...folds].flatMap(([resourceId, states]) =>
+      [...states].map(([key, { total }]) => of(key, total, resourceId)),
+    );
+    return [...[...totals].map(([key, total]) => of(key, total, null)), ...ofFolds];
+  });
+}
 
 function termsFor(
   { customerId, resourceId }: MeasurementFact,

@@ -205,12 +205,10 @@ class RunningFeature {
 
 /** Measurements of one customer and feature. Each resource is folded wherever its customer's usage is summed. */
 function askOf(group: readonly TermedMeasurement[]): FeatureAsk[] {
-  const totals = group.flatMap(({ terms }) =>
-    terms.usageScope === 'customer' ? [terms.period ?? allTime] : [],
-  );
+  const totals = group.flatMap(({ terms }) => (terms.usageScope === 'customer' ? termSpans(terms) : []));
   const byResource = groupBy(group, ({ fact }) => fact.resourceId);
   const folds = [...byResource].map(([resourceId, members]) => {
-    const own = members.map(({ terms }) => terms.period ?? allTime);
+    const own = members.flatMap(({ terms }) => termSpans(terms));
     return [resourceId, distinct([...totals, ...own])] as const;
   });
   return group.slice(0, 1).map(({ fact: { customerId, featureId } }) => ({
@@ -219,6 +217,10 @@ function askOf(group: readonly TermedMeasurement[]): FeatureAsk[] {
     folds: new Map(folds),
     totals: distinct(totals),
   }));
+}
+
+function termSpans({ period, chargedPeriods }: UsageTerms): readonly UsageSpan[] {
+  return [period ?? allTime, ...chargedPeriods];
 }
 
 function distinct(spans: readonly UsageSpan[]): UsageSpan[] {

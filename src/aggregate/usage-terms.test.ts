@@ -20,7 +20,14 @@ test('terms are those of the entitlement that the resource has, or the customer 
     return aGrant('5', { usageResourceId: ask[1], usagePeriod: { ...period, anchor: 3 } });
   });
   const ofSite = termsOf(own, entitlements, units);
-  expect(ofSite).toEqual({ limit: amount('5'), isHardLimit: true, usageScope: 'resource', period, units });
+  expect(ofSite).toEqual({
+    limit: amount('5'),
+    isHardLimit: true,
+    usageScope: 'resource',
+    period,
+    chargedPeriods: [],
+    units,
+  });
   expect(termsOf({ ...own, resourceId: '' }, entitlements, null)).toMatchObject({
     usageScope: 'customer',
     units: null,
@@ -39,6 +46,21 @@ test('a resource that is unknown uses what the customer as a whole has', () => {
   expect(terms).toMatchObject({ limit: amount('5'), isHardLimit: true, usageScope: 'customer' });
 });
 
+test('usage is counted in the periods of the budgets, too, that it is paid from', () => {
+  const [month, other] = [
+    { start: 3, end: 33, anchor: 3 },
+    { start: 4, end: 34, anchor: 4 },
+  ];
+  const budgets = [
+    { limit: amount('9'), resourceId: null, period: month, prices: [] },
+    { limit: amount('9'), resourceId: 'site', period: other, prices: [] },
+  ];
+  const ofSite = granting(() => aGrant('5', { usageResourceId: 'site', budgets }));
+  expect(termsOf(own, ofSite, null).chargedPeriods).toEqual([{ start: 4, end: 34 }]);
+  const ofAll = granting(() => aGrant('5', { budgets }));
+  expect(termsOf(own, ofAll, null).chargedPeriods).toEqual([{ start: 3, end: 33 }]);
+});
+
 test('a soft limit is told and refuses nothing; without a grant, or without a limit, there is none', () => {
   const soft = granting(() => aGrant('5', { hasSoftLimit: true }));
   expect(termsOf(own, soft, null)).toMatchObject({ limit: amount('5'), isHardLimit: false });
@@ -55,6 +77,7 @@ test('a manifest gives terms back as they were put in, exactly and in order, equ
     isHardLimit: fc.boolean(),
     usageScope: fc.constantFrom('resource' as const, 'customer' as const),
     period: fc.constantFrom(null, period, { start: -5, end: 5 }),
+    chargedPeriods: fc.constantFrom([], [period], [period, { start: 0, end: 1 }]),
     units: fc.constantFrom(null, { divide: '0.5', round: 'DOWN' as const }),
   });
   const texts = (terms: readonly UsageTerms[]) =>

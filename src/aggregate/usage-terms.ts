@@ -20,6 +20,8 @@ export interface UsageTerms {
   readonly usageScope: 'resource' | 'customer';
   /** The current period of the entitlement; null: usage never starts from zero again. */
   readonly period: UsageSpan | null;
+  /** In these, too, checks ask for the usage: they are those of hard budgets, whose live counters the worker keeps. */
+  readonly chargedPeriods: readonly UsageSpan[];
   readonly units: UnitRule | null;
 }
 
@@ -29,6 +31,7 @@ export const noTerms: UsageTerms = {
   isHardLimit: false,
   usageScope: 'customer',
   period: null,
+  chargedPeriods: [],
   units: null,
 };
 
@@ -41,15 +44,22 @@ export function termsOf(
   if ('deniedReason' in granted) {
     return { ...noTerms, usageScope: resourceId === '' ? 'customer' : 'resource', units };
   }
-  const { hasUnlimitedUsage, usageLimit, hasSoftLimit, usageResourceId, usagePeriod } = granted;
+  const { hasUnlimitedUsage, usageLimit, hasSoftLimit, usageResourceId, usagePeriod, budgets } = granted;
   const limit = hasUnlimitedUsage ? null : usageLimit;
   return {
     limit,
     isHardLimit: limit !== null && !hasSoftLimit,
     usageScope: resourceId === '' || usageResourceId === null ? 'customer' : 'resource',
-    period: usagePeriod === null ? null : { start: usagePeriod.start, end: usagePeriod.end },
+    period: usagePeriod === null ? null : spanOf(usagePeriod),
+    chargedPeriods: budgets
+      .filter((budget) => budget.resourceId === usageResourceId)
+      .map((budget) => spanOf(budget.period)),
     units,
   };
+}
+
+function spanOf({ start, end }: UsageSpan): UsageSpan {
+  return { start, end };
 }
 
 /**
@@ -95,12 +105,13 @@ interface WireTerms extends Omit<UsageTerms, 'limit'> {
   readonly limit: string | null;
 }
 
-function toWire({ limit, isHardLimit, usageScope, period, units }: UsageTerms): WireTerms {
+function toWire({ limit, isHardLimit, usageScope, period, chargedPeriods, units }: UsageTerms): WireTerms {
   return {
     limit: limit === null ? null : quantityToText(limit),
     isHardLimit,
     usageScope,
     period,
+    chargedPeriods,
     units: units === null ? null : { divide: units.divide, round: units.round },
   };
 }

@@ -240,6 +240,7 @@ export function aGrant(limit: string | null, more: Partial<EffectiveEntitlement>
     resetPeriodConfiguration: null,
     usagePeriod: null,
     validUntil: null,
+    budgets: [],
     ...more,
   };
 }

@@ -17,9 +17,8 @@ import {
   effectiveEntitlement,
   type EntitlementOrigin,
   type GrantedEntitlement,
-  type SpendLimit,
 } from './effective-entitlement.ts';
-import type { CustomerEntitlements, Denial } from './entitlement.ts';
+import type { CustomerEntitlements, Denial, SpendLimit } from './entitlement.ts';
 import { type Grant, promotionalGrant, subscriptionGrants } from './grants.ts';
 
 /** What is kept of a customer, as it was last written. */

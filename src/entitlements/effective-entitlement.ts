@@ -1,7 +1,5 @@
 /** What everything that a customer has comes to for one feature: the best of all of it (facts, section 5.3). */
-import type { Price } from '../catalog/price.ts';
-import type { Quantity } from '../quantity.ts';
-import type { Denial, EffectiveEntitlement, UsagePeriod } from './entitlement.ts';
+import type { Denial, EffectiveEntitlement, SpendLimit, UsagePeriod } from './entitlement.ts';
 import { type Grant, type Grants, mostGenerous } from './grants.ts';
 import { usagePeriodAt } from './usage-period.ts';
 
@@ -21,18 +19,7 @@ export interface EntitlementOrigin {
   readonly budget: SpendLimit | null;
 }
 
-/** What metered usage may cost in a billing period at most. */
-export interface SpendLimit {
-  readonly limit: Quantity;
-  readonly resourceId: string | null;
-  readonly period: UsagePeriod;
-  /** USAGE_BASED ones, each with its feature. */
-  readonly prices: readonly Price[];
-}
-
 export interface GrantedEntitlement extends EffectiveEntitlement {
-  /** Hard ones of all that grants it; empty as soon as something grants it without one. */
-  readonly budgets: readonly SpendLimit[];
   /** Percentages of the limit that are told when usage reaches them, ascending; of all that grants it. */
   readonly usageThresholds: readonly number[];
   /** When what is granted last changed, epoch ms. */

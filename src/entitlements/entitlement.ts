@@ -1,5 +1,6 @@
 /** What a customer may use of a feature, and why or why not (facts, section 5). */
 import type { ResetAnchor, ResetPeriod } from '../catalog/package.ts';
+import type { Price } from '../catalog/price.ts';
 import type { Quantity } from '../quantity.ts';
 
 export type AccessDeniedReason =
@@ -38,6 +39,18 @@ export interface EffectiveEntitlement {
   readonly usagePeriod: UsagePeriod | null;
   /** When this has to be worked out anew, epoch ms, unless something changes before; null for never. */
   readonly validUntil: number | null;
+  /** Hard ones of all that grants it; empty as soon as something grants it without one. */
+  readonly budgets: readonly SpendLimit[];
+}
+
+/** What metered usage may cost in a billing period at most. */
+export interface SpendLimit {
+  readonly limit: Quantity;
+  /** Whose usage is paid from it; null for all of the customer's. */
+  readonly resourceId: string | null;
+  readonly period: UsagePeriod;
+  /** USAGE_BASED ones, each with its feature. */
+  readonly prices: readonly Price[];
 }
 
 /** Half-open [start, end), epoch ms. */

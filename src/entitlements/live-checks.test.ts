@@ -5,7 +5,8 @@ import { at, fee } from '../subscriptions/life-cycle.fixture.ts';
 import type { ReservedAsk } from '../usage/live-reservations.ts';
 import type { LiveFigure, LiveUsage, UsageAsk } from '../usage/live-usage.ts';
 import type { CustomerStanding } from './customer-standing.ts';
-import type { GrantedEntitlement, SpendLimit } from './effective-entitlement.ts';
+import type { GrantedEntitlement } from './effective-entitlement.ts';
+import type { SpendLimit } from './entitlement.ts';
 import { makeFeature, startOfTests } from './entitlement.fixture.ts';
 import { LiveChecks, type StandingSource } from './live-checks.ts';
 

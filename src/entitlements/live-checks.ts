@@ -14,8 +14,8 @@ import {
   type RequestedAccess,
 } from './check-entitlement.ts';
 import type { CustomerStanding } from './customer-standing.ts';
-import type { GrantedEntitlement, SpendLimit } from './effective-entitlement.ts';
-import type { Denial } from './entitlement.ts';
+import type { GrantedEntitlement } from './effective-entitlement.ts';
+import type { Denial, SpendLimit } from './entitlement.ts';
 import { areBudgetsSpent } from './spending.ts';
 
 /** Names are refIds; a feature may be named by its id, too. */

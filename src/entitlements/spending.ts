@@ -2,7 +2,7 @@
 import { amountFor } from '../catalog/price-calculation.ts';
 import type { Price } from '../catalog/price.ts';
 import { addQuantities, compareQuantities, type Quantity, zeroQuantity } from '../quantity.ts';
-import type { SpendLimit } from './effective-entitlement.ts';
+import type { SpendLimit } from './entitlement.ts';
 
 /**
  * Whether everything that grants a feature is paid from a budget that is used up. `usageOf` is what a budget's

@@ -1,7 +1,14 @@
 /** Live usage with real Redis, ClickHouse and worker: whatever happens, figures are those of a recount. */
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { aFeature, aGrant, aMeasurement, anEvent, WorkerWorld } from '../aggregate/worker.fixture.ts';
+import {
+  aFeature,
+  aGrant,
+  aMeasurement,
+  amount as exactly,
+  anEvent,
+  WorkerWorld,
+} from '../aggregate/worker.fixture.ts';
 import type { Feature } from '../catalog/feature.ts';
 import type { AggregationFunction } from '../catalog/meter.ts';
 import { eventually } from '../queue/redis-queue.fixture.ts';
@@ -19,6 +26,11 @@ const functions = ['COUNT', 'SUM', 'MAX', 'MIN', 'AVG', 'UNIQUE'] as const;
 const period = { start: Date.UTC(2026, 4, 1), end: Date.UTC(2026, 5, 1), anchor: Date.UTC(2026, 4, 1) };
 const within = period.start + 1_000;
 const dayMs = 24 * 3_600_000;
+const billing = {
+  start: period.start + 14 * dayMs,
+  end: period.start + 45 * dayMs,
+  anchor: period.start + 14 * dayMs,
+};
 
 function metered(name: AggregationFunction, eventName = 'call'): Feature {
   const condition = { field: 'eventName', operation: 'EQUALS' as const, value: eventName, values: null };
@@ -121,6 +133,35 @@ describe('a counter', () => {
       aMeasurement(customer, '7', { resourceId: 'r', timestamp: period.start - 1 }),
     ]);
     expect(await reader.usage(asks)).toEqual(['5', '12']);
+    expect(reader.tallies).toBe(3);
+  });
+});
+
+describe('a counter of reported usage that is paid from a hard budget', () => {
+  it('follows it in the budget’s period as in its own, also as that one ends', async () => {
+    const { world, customer, reader } = await aWorld();
+    const seats = aFeature('seats');
+    world.features.push(seats);
+    const next = { start: period.end, end: Date.UTC(2026, 6, 1), anchor: period.anchor };
+    const budget = { limit: exactly('9'), resourceId: null, period: billing, prices: [] };
+    const report = (value: string, more: Parameters<typeof aMeasurement>[2]) =>
+      world.report([aMeasurement(customer, value, more)]);
+    const may = [ask(customer, seats), ask(customer, seats, { period: billing })];
+    world.granted = () => aGrant('100', { usagePeriod: period, budgets: [budget] });
+    expect(await reader.usage(may)).toEqual(['0', '0']);
+    await report('5', { timestamp: within, resourceId: 'r' });
+    await report('2', { timestamp: billing.start });
+    expect(await reader.usage(may)).toEqual(['7', '2']);
+    await report('1', { timestamp: billing.start + 1, updateBehavior: 'SET' });
+    expect(await reader.usage(may)).toEqual(['6', '1']);
+    expect(reader.tallies).toBe(2);
+
+    world.granted = () => aGrant('100', { usagePeriod: next, budgets: [budget] });
+    const june = [ask(customer, seats, { period: next }), ask(customer, seats, { period: billing })];
+    expect(await reader.usage(june)).toEqual(['0', '1']);
+    await report('4', { timestamp: next.start });
+    expect(await reader.usage(june)).toEqual(['4', '5']);
+    expect(await reader.usage(june)).toEqual(await recount(database, june));
     expect(reader.tallies).toBe(3);
   });
 });
@@ -294,14 +335,19 @@ describe('live usage', () => {
 
   it('has a counter for each period that the same usage is asked in', async () => {
     const { world, customer, reader } = await aWorld();
-    const start = period.start + 14 * dayMs;
-    const billing = { start, end: start + 31 * dayMs, anchor: start };
     const features = [metered('SUM'), metered('AVG')];
     const asksIn = (periods: readonly UsageAsk['period'][]) =>
       features.flatMap((feature) => periods.map((each) => ask(customer, feature, { period: each })));
     const asks = asksIn([period, billing, null]);
     expect(await reader.usage(asks)).toEqual(asks.map(() => '0'));
-    for (const timestamp of [period.start - 1, within, start, period.end - 1, period.end, billing.end]) {
+    for (const timestamp of [
+      period.start - 1,
+      within,
+      billing.start,
+      period.end - 1,
+      period.end,
+      billing.end,
+    ]) {
       await world.send([bytes(customer, '1.5', { timestamp }), bytes(customer, '2', { timestamp })]);
       await world.settled();
       expect(await reader.usage(asks)).toEqual(await recount(database, asks));
