@@ -1,34 +1,79 @@
-/** The results as a table on the terminal and as a bar chart. */
-import type { Scenario } from './scenario.ts';
+/** Results for people: a table on the terminal, and a chart. */
+import type { Scenario } from './figures.ts';
+import { isReached, ratioNames, ratioOf } from './ratios.ts';
+import type { Change } from './compare.ts';
+import type { Results } from './results.ts';
 
-export function printTable(
-  scenarios: Readonly<Record<string, Scenario>>,
-  ratios: Readonly<Record<string, number>>,
-): void {
-  const rows = Object.entries(scenarios).map(([name, scenario]) => ({
-    scenario: name,
-    'events/s': figure(scenario.eventsPerSecond),
-    'requests/s': figure(scenario.requestsPerSecond),
-    'ack p50 ms': figure(scenario.ackMs.p50),
-    'ack p99 ms': figure(scenario.ackMs.p99),
-    'fresh p50 ms': figure(scenario.freshMs?.p50),
-    'fresh p99 ms': figure(scenario.freshMs?.p99),
-    'CPU µs an event': list(scenario.cpuMicrosPerEvent),
-    'RSS MB': list(scenario.rssMbMax),
-    exact: scenario.exact ? 'yes' : 'NO',
-  }));
-  const heads = Object.keys(rows[0] ?? {}) as (keyof (typeof rows)[number])[];
-  const table = [heads, ...rows.map((row) => heads.map((head) => row[head]))];
-  const widths = heads.map((_, column) => Math.max(...table.map((cells) => (cells[column] ?? '').length)));
-  for (const cells of table) {
-    console.log(
-      cells
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    );
+export function printResults(results: Results): void {
+  const { scenarios, stages } = results;
+  print(
+    ['scenario', 'per second', 'ack p50 / p99 ms', 'fresh p50 / p99 ms', 'CPU µs each', 'RSS MB', 'exact'],
+    Object.entries(scenarios).map(([name, scenario]) => [
+      name,
+      rateOf(scenario),
+      pair(scenario.ackMs),
+      pair(scenario.freshMs),
+      list(scenario.cpuMicrosPerEvent),
+      list(scenario.rssMbMaxOf ?? {}),
+      scenario.exact ? 'yes' : 'NO',
+    ]),
+  );
+  print(
+    ['stage', 'per second', 'cores', 'CPU µs each'],
+    Object.entries(stages).map(([name, stage]) => [
+      name,
+      figure(stage.rowsPerSecond ?? stage.eventsPerSecond ?? stage.requestsPerSecond),
+      String(stage.cores),
+      figure(stage.cpuMicrosPerEvent),
+    ]),
+  );
+  print(
+    ['ratio', 'is', 'goal', '', 'what'],
+    ratioNames.map((name) => {
+      const [ratio, value] = [ratioOf(name), results.ratios[name]];
+      const state =
+        value === null ? (results.missing[name] ?? '') : isReached(ratio, value) ? 'reached' : 'not reached';
+      return [name, figure(value ?? undefined), goalOf(name), state, ratio.what];
+    }),
+  );
+}
+
+export function printChanges(changes: readonly Change[], compared: string): void {
+  if (changes.length === 0) {
+    console.log(`${compared}: no figure changed beyond noise`);
+    return;
   }
-  for (const [name, value] of Object.entries(ratios)) console.log(`${name}: ${figure(value)}`);
+  print(
+    ['figure', 'before', 'after', 'factor', ''],
+    changes.map(({ figure: name, before, after, factor, verdict }) => [
+      name,
+      figure(before.median),
+      figure(after.median),
+      factor.toFixed(2),
+      verdict,
+    ]),
+  );
+}
+
+export function goalOf(name: (typeof ratioNames)[number]): string {
+  const { goal } = ratioOf(name);
+  return 'atLeast' in goal ? `≥ ${goal.atLeast}` : `≤ ${goal.atMost}`;
+}
+
+export function rateOf({ eventsPerSecond, requestsPerSecond }: Scenario): string {
+  return eventsPerSecond === undefined
+    ? `${figure(requestsPerSecond)} requests`
+    : `${figure(eventsPerSecond)} events`;
+}
+
+export function pair(of: Scenario['freshMs']): string {
+  return of === undefined ? '' : `${figure(of.p50)} / ${figure(of.p99)}`;
+}
+
+export function figure(value: number | undefined): string {
+  if (value === undefined || !Number.isFinite(value)) return '–';
+  if (value >= 100) return Math.round(value).toLocaleString('en-US');
+  return String(Number(value.toPrecision(value >= 10 ? 3 : 2)));
 }
 
 /** Events a second of each scenario that has them, on a logarithmic scale: the designs lie powers of ten apart. */
@@ -37,10 +82,11 @@ export function chart(scenarios: Readonly<Record<string, Scenario>>): string {
     eventsPerSecond === undefined ? [] : [{ name, eventsPerSecond }],
   );
   const largest = Math.max(...bars.map(({ eventsPerSecond }) => eventsPerSecond), 10);
-  const width = (value: number) => Math.max(2, (Math.log10(Math.max(1, value)) / Math.log10(largest)) * 480);
+  const width = (value: number): number =>
+    Math.max(2, (Math.log10(Math.max(1, value)) / Math.log10(largest)) * 460);
   const rows = bars.map(({ name, eventsPerSecond }, index) => {
     const y = 44 + index * 30;
-    const colour = name.startsWith('naive') ? '#9aa4b2' : '#2f6feb';
+    const colour = isBeside(name) ? '#9aa4b2' : '#2f6feb';
     return [
       `<text x="130" y="${y + 15}" text-anchor="end">${name}</text>`,
       `<rect x="140" y="${y}" width="${width(eventsPerSecond).toFixed(1)}" height="20" rx="3" fill="${colour}"/>`,
@@ -57,13 +103,24 @@ export function chart(scenarios: Readonly<Record<string, Scenario>>): string {
   ].join('\n');
 }
 
-function figure(value: number | undefined): string {
-  if (value === undefined || !Number.isFinite(value)) return '–';
-  return value >= 100 ? Math.round(value).toLocaleString('en-US') : value.toPrecision(2);
+/** Designs that Tollgate is measured against, whose faults are not its own. */
+export function isBeside(scenario: string): boolean {
+  return scenario === 'jobPerEvent' || scenario === 'fullyNaive';
 }
 
 function list(values: Readonly<Record<string, number>>): string {
   return Object.entries(values)
+    .filter(([, value]) => value >= 0.005)
     .map(([name, value]) => `${name} ${figure(value)}`)
     .join(', ');
+}
+
+function print(heads: readonly string[], rows: readonly (readonly string[])[]): void {
+  const table = [heads, ...rows];
+  const widths = heads.map((_, column) => Math.max(...table.map((cells) => (cells[column] ?? '').length)));
+  for (const cells of table) {
+    const padded = cells.map((cell, column) => cell.padEnd(widths[column] ?? 0));
+    console.log(padded.join('  ').trimEnd());
+  }
+  console.log();
 }

@@ -1,136 +1,204 @@
-/** Load over raw keep-alive sockets: what a request costs the sender must not hide what it costs the server. */
-import { connect, type Socket } from 'node:net';
+/**
+ * Load in two modes. Closed loop: each connection sends its next request when the last one is answered; what comes out
+ * is what the server can do. Open loop: requests fall due at a constant rate, whether answers come or not, and their
+ * latency counts from then, so that a server that stalls cannot keep the generator from seeing it (coordinated
+ * omission).
+ */
+import { getHead, HttpLane, type LoadTarget, postHead, type Status } from './http-lane.ts';
 
-export interface LoadTarget {
-  readonly port: number;
-  readonly path: string;
-  readonly apiKey: string;
-}
-
-export interface LoadResult {
-  /** Requests answered 2xx, and those answered otherwise or not at all. */
-  readonly succeeded: number;
-  readonly failed: number;
-  readonly seconds: number;
-  /** Milliseconds from when a request was due until its answer, sorted. */
-  readonly latenciesMs: readonly number[];
+export interface LoadRequest {
+  /** Of a POST to the target's path. */
+  readonly body?: Buffer;
+  /** A GET of this path instead. */
+  readonly path?: string;
+  /** Told when it was answered with 2xx. */
+  readonly succeeded?: () => void;
+  /** Told of every answer; false when the answer is not the right one. The body is good during the call only. */
+  readonly answered?: (status: Status, body: Buffer) => boolean;
 }
 
 export interface LoadOptions {
+  /** In an open loop the bound of requests on their way: those that fall due beyond it are late. */
   readonly connections: number;
   readonly seconds: number;
-  /** Requests a second, arriving whether answers come or not; undefined: each connection sends as fast as it can. */
+  /** Requests a second that fall due; undefined: a closed loop. */
   readonly rate: number | undefined;
-  /** The body of one request, and what to note once it is answered with 2xx. */
-  readonly next: () => { readonly body: Buffer; readonly succeeded: () => void };
+  readonly next: () => LoadRequest;
 }
 
-/** Runs the load to its end; a request in hand at the end is still waited for and counted. */
+export interface LoadResult {
+  /** Requests answered 2xx and right, and those answered otherwise or not at all. */
+  readonly succeeded: number;
+  readonly failed: number;
+  /** Answers by status; 0: none. */
+  readonly statuses: Readonly<Record<number, number>>;
+  /** Until the last answer. */
+  readonly seconds: number;
+  /** Milliseconds from when a request was due until its answer, sorted. */
+  readonly latenciesMs: Float64Array;
+  /** Requests of an open loop that were sent over 2 ms after they were due, and those that were never sent. */
+  readonly late: number;
+  readonly unsent: number;
+}
+
+const lateMs = 2;
+/** Requests that are due and wait for a connection; more are given up, and counted. */
+const waitingMax = 20_000;
+/** Behind the end of the load, for answers that are still to come. */
+const graceMs = 30_000;
+
+/** Runs the load to its end; requests on their way at the end are still waited for and counted. */
 export async function runLoad(target: LoadTarget, options: LoadOptions): Promise<LoadResult> {
-  const lanes = await Promise.all(Array.from({ length: options.connections }, () => Lane.open(target)));
-  const tally = { succeeded: 0, failed: 0, latencies: [] as number[] };
-  const started = performance.now();
-  const deadline = started + options.seconds * 1_000;
-  const due = options.rate === undefined ? undefined : arrivals(started, deadline, 1_000 / options.rate);
-  const work = async (lane: Lane): Promise<void> => {
-    for (;;) {
-      const dueAt = due === undefined ? performance.now() : due();
-      if (dueAt === undefined || dueAt >= deadline) return;
-      await until(dueAt);
-      const { body, succeeded } = options.next();
-      const status = await lane.request(body);
-      tally.latencies.push(performance.now() - dueAt);
-      if (status >= 200 && status < 300) {
-        tally.succeeded += 1;
-        succeeded();
-      } else tally.failed += 1;
-    }
-  };
-  await Promise.all(lanes.map(work));
-  const seconds = (performance.now() - started) / 1_000;
-  for (const lane of lanes) lane.close();
-  const latenciesMs = tally.latencies.sort((a, b) => a - b);
-  return { succeeded: tally.succeeded, failed: tally.failed, seconds, latenciesMs };
+  const lanes = await Promise.all(
+    Array.from({ length: options.connections }, () => HttpLane.open(target.port)),
+  );
+  return new Promise((resolve, reject) => {
+    const load = new Load(target, options, lanes);
+    load.run().then(resolve, reject);
+  });
 }
 
-export function percentile(sorted: readonly number[], share: number): number {
+export function percentile(sorted: ArrayLike<number>, share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
-/**
- * Arrival times of an open loop. A lane that is late takes the next arrival all the same and its latency counts
- * from when it was due, so that a slow answer is not left out of the figures (coordinated omission).
- */
-function arrivals(start: number, end: number, everyMs: number): () => number | undefined {
-  let next = start;
-  return () => {
-    const due = next;
-    next += everyMs;
-    return due < end ? due : undefined;
-  };
-}
+class Load {
+  readonly #options: LoadOptions;
+  readonly #target: LoadTarget;
+  readonly #lanes: HttpLane[];
+  readonly #free: number[];
+  /** When requests were due that found no lane; from `#waitingFrom` on. */
+  #waiting: number[] = [];
+  #waitingFrom = 0;
+  readonly #latencies: number[] = [];
+  readonly #statuses: Record<number, number> = {};
+  #succeeded = 0;
+  #late = 0;
+  #unsent = 0;
+  #started = 0;
+  #deadline = 0;
+  #nextDue = 0;
+  /** Lanes that nobody answers any more. */
+  #lost = 0;
+  #givenUp = false;
+  #finished: () => void = () => {};
 
-async function until(time: number): Promise<void> {
-  const wait = time - performance.now();
-  if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
-}
-
-class Lane {
-  readonly #socket: Socket;
-  readonly #head: string;
-  #received = '';
-  #answered: ((status: number) => void) | undefined;
-
-  private constructor(socket: Socket, target: LoadTarget) {
-    this.#socket = socket;
-    this.#head = [
-      `POST ${target.path} HTTP/1.1`,
-      'Host: 127.0.0.1',
-      `X-API-KEY: ${target.apiKey}`,
-      'Content-Type: application/json',
-      'Content-Length: ',
-    ].join('\r\n');
-    socket.setEncoding('latin1').on('data', (text) => this.#read(String(text)));
-    socket.on('error', () => undefined).on('close', () => this.#answer(0));
+  constructor(target: LoadTarget, options: LoadOptions, lanes: HttpLane[]) {
+    this.#options = options;
+    this.#target = target;
+    this.#lanes = lanes;
+    this.#free = lanes.map((_, index) => index);
   }
 
-  static open(target: LoadTarget): Promise<Lane> {
-    return new Promise((resolve, reject) => {
-      const socket = connect(target.port, '127.0.0.1');
-      socket.setNoDelay(true).once('error', reject);
-      socket.once('connect', () => resolve(new Lane(socket, target)));
+  async run(): Promise<LoadResult> {
+    const done = new Promise<void>((resolve) => {
+      this.#finished = resolve;
+    });
+    this.#started = performance.now();
+    this.#deadline = this.#started + this.#options.seconds * 1_000;
+    this.#nextDue = this.#started;
+    const giveUp = setTimeout(() => this.#giveUp(), this.#options.seconds * 1_000 + graceMs);
+    if (this.#options.rate === undefined)
+      for (const lane of this.#free.splice(0)) this.#send(lane, this.#started);
+    else this.#tick(1_000 / this.#options.rate);
+    await done;
+    clearTimeout(giveUp);
+    const seconds = (performance.now() - this.#started) / 1_000;
+    for (const lane of this.#lanes) lane.close();
+    return {
+      succeeded: this.#succeeded,
+      failed: this.#latencies.length - this.#succeeded,
+      statuses: this.#statuses,
+      seconds,
+      latenciesMs: Float64Array.from(this.#latencies).sort(),
+      late: this.#late,
+      unsent: this.#unsent,
+    };
+  }
+
+  /** A timer is as fine as a millisecond: what fell due since the last one is sent at once. */
+  #tick(everyMs: number): void {
+    const now = performance.now();
+    for (; this.#nextDue <= now && this.#nextDue < this.#deadline; this.#nextDue += everyMs) {
+      const lane = this.#free.pop();
+      if (lane !== undefined) this.#send(lane, this.#nextDue);
+      else if (this.#waiting.length - this.#waitingFrom < waitingMax) this.#waiting.push(this.#nextDue);
+      else this.#unsent += 1;
+    }
+    if (this.#nextDue < this.#deadline) {
+      setTimeout(() => this.#tick(everyMs), Math.max(1, this.#nextDue - performance.now()));
+    } else this.#finishIfIdle();
+  }
+
+  #send(place: number, dueAt: number): void {
+    const lane = this.#lanes[place] as HttpLane;
+    if (this.#options.rate !== undefined && performance.now() - dueAt > lateMs) this.#late += 1;
+    const request = this.#options.next();
+    const { body, path } = request;
+    const head = path === undefined ? postHead(this.#target, body?.length ?? 0) : getHead(this.#target, path);
+    lane.request(head, body, (status, answer) => {
+      this.#note(request, status, answer, performance.now() - dueAt);
+      if (lane.usable) this.#goOn(place);
+      else void this.#reopen(place, lane);
     });
   }
 
-  /** The answer's status; 0 when the connection ended instead. */
-  request(body: Buffer): Promise<number> {
-    return new Promise((resolve) => {
-      this.#answered = resolve;
-      this.#socket.cork();
-      this.#socket.write(`${this.#head}${body.length}\r\n\r\n`, 'latin1');
-      this.#socket.write(body);
-      this.#socket.uncork();
-    });
+  #note({ succeeded, answered }: LoadRequest, status: Status, answer: Buffer, latencyMs: number): void {
+    this.#latencies.push(latencyMs);
+    this.#statuses[status] = (this.#statuses[status] ?? 0) + 1;
+    const right = answered?.(status, answer) ?? true;
+    if (status < 200 || status >= 300 || !right) return;
+    this.#succeeded += 1;
+    succeeded?.();
   }
 
-  close(): void {
-    this.#socket.destroy();
+  #goOn(place: number): void {
+    const now = performance.now();
+    if (this.#options.rate === undefined) {
+      if (now < this.#deadline) this.#send(place, now);
+      else this.#freed(place);
+      return;
+    }
+    const due = this.#waiting[this.#waitingFrom];
+    if (due === undefined) {
+      this.#freed(place);
+      return;
+    }
+    this.#waitingFrom += 1;
+    if (this.#waitingFrom === this.#waiting.length || this.#waitingFrom > waitingMax) {
+      this.#waiting = this.#waiting.slice(this.#waitingFrom);
+      this.#waitingFrom = 0;
+    }
+    this.#send(place, due);
   }
 
-  #read(text: string): void {
-    this.#received += text;
-    const headEnd = this.#received.indexOf('\r\n\r\n');
-    if (headEnd < 0) return;
-    const length = Number(/content-length: (\d+)/i.exec(this.#received)?.[1] ?? 0);
-    if (this.#received.length < headEnd + 4 + length) return;
-    const status = Number(this.#received.slice(9, 12));
-    this.#received = this.#received.slice(headEnd + 4 + length);
-    this.#answer(status);
+  async #reopen(place: number, ended: HttpLane): Promise<void> {
+    const lane = this.#givenUp ? undefined : await ended.again().catch(() => undefined);
+    if (lane === undefined) {
+      this.#lost += 1;
+      this.#finishIfIdle();
+      return;
+    }
+    this.#lanes[place] = lane;
+    this.#goOn(place);
   }
 
-  #answer(status: number): void {
-    const answered = this.#answered;
-    this.#answered = undefined;
-    answered?.(status);
+  #freed(place: number): void {
+    this.#free.push(place);
+    this.#finishIfIdle();
+  }
+
+  #finishIfIdle(): void {
+    const over = this.#options.rate === undefined || this.#nextDue >= this.#deadline;
+    if (this.#lost === this.#lanes.length) this.#giveUp();
+    if (over && this.#free.length + this.#lost === this.#lanes.length) this.#finished();
+  }
+
+  #giveUp(): void {
+    this.#givenUp = true;
+    this.#unsent += this.#waiting.length - this.#waitingFrom;
+    this.#waiting = [];
+    this.#waitingFrom = 0;
+    for (const lane of this.#lanes) lane.close();
   }
 }
