@@ -45,8 +45,8 @@ export interface EventShape {
 const lateShare = 0.01;
 const oddShare = 0.01;
 const resourceShare = 0.05;
-/** Mostly minutes and hours, now and then weeks; at most three months. */
-const lateMsMax = 90 * 86_400_000;
+/** From before any installation of a run was made; mostly hours, now and then weeks, at most three months. */
+const lateMs = { min: 2 * 3_600_000, max: 90 * 86_400_000 } as const;
 
 const regions = ['eu-west-1', 'eu-north-1', 'us-east-1', 'us-west-2', 'ap-south-1'] as const;
 const models = ['small-1', 'small-2', 'medium-4', 'large-8', 'large-16'] as const;
@@ -85,7 +85,8 @@ export function eventShapes(random: Random): () => EventShape {
       customer: customer(),
       name: eventNames[name()] as EventShape['name'],
       resourceId: random() < resourceShare ? `workspace-${Math.floor(random() * 50)}` : undefined,
-      lateMs: random() < lateShare ? Math.floor(60_000 + random() ** 6 * (lateMsMax - 60_000)) : undefined,
+      lateMs:
+        random() < lateShare ? Math.floor(lateMs.min + random() ** 6 * (lateMs.max - lateMs.min)) : undefined,
       dimensions: Object.fromEntries([...kept, ...odd]),
     };
   };
