@@ -31,7 +31,7 @@ export const defaultCounterLimits: CounterLimits = {
   subjectsMax: 10_000,
 };
 
-/** A counter is read in some 3 µs of Redis, so others wait for 2 ms at most. */
+/** A counter is read in some 4 µs of Redis, so others wait for 2 ms at most. */
 const placesPerStep = 500;
 
 /** Live counters in Redis. Works on any connection, which stays the caller's; fails with `QueueUnavailableError`. */
