@@ -10,9 +10,10 @@ import { measureNaive } from './naive-designs.ts';
 import type { Measured } from './ratios.ts';
 import { measureChecks, measureUsage } from './request-scenarios.ts';
 import { measureStages } from './stages.ts';
+import { measureQueries } from './stored-queries.ts';
 
 const ownParts = ['everythingOn', 'events', 'third', 'usage', 'checks', 'live', 'mix', 'overload'] as const;
-const partsBeside = ['stages', 'naive'] as const;
+const partsBeside = ['stages', 'naive', 'queries'] as const;
 
 type PartName = (typeof ownParts)[number] | (typeof partsBeside)[number];
 export const partNames: readonly PartName[] = [...ownParts, ...partsBeside];
@@ -29,7 +30,9 @@ export async function measureParts(options: MeasureOptions, wanted: ReadonlySet<
   if (ownParts.some((part) => wanted.has(part))) await measureTollgate(options, wanted, scenarios);
   if (wanted.has('stages')) stages = await measureStages(options);
   if (wanted.has('naive')) Object.assign(scenarios, await measureNaive(options));
-  return { scenarios, stages, queries: undefined };
+  // Filling and asking a history takes longer than all of a quick run may.
+  const queries = wanted.has('queries') && !options.quick ? await measureQueries(options) : undefined;
+  return { scenarios, stages, queries };
 }
 
 async function measureTollgate(

@@ -66,16 +66,19 @@ async function bench(): Promise<number> {
 
 async function measure(quick: boolean, only: readonly string[]): Promise<Results> {
   const started = Date.now();
-  const options = { quick, seconds: quick ? 4 : 20, seed, progress };
+  const options = { quick, seconds: quick ? 3 : 20, seed, progress };
   const measured = await measureParts(options, new Set(only));
   const { ratios, missing } = ratiosOf(measured);
-  const { scenarios, stages } = measured;
+  const { scenarios, stages, queries } = measured;
   return {
     commit: commit(),
     machine: machine(),
     quick,
     scenarios,
     stages,
+    ...(queries === undefined
+      ? {}
+      : { queries: { monthByDayMs: queries.monthByDayMs, bytesPerEvent: queries.bytesPerEvent } }),
     ratios,
     missing,
     measuredAt: new Date(started).toISOString(),

@@ -1,6 +1,6 @@
 /** docs/benchmarks.md, made from the results; `load-tests/benchmark-page.test.ts` holds it to them. */
 import { goalOf, figure, pair, rateOf } from './bench-report.ts';
-import type { Scenario } from './figures.ts';
+import type { QueryFigures, Scenario } from './figures.ts';
 import { isReached, ratioNames, ratioOf } from './ratios.ts';
 import { keptResults, readResults, type Results } from './results.ts';
 
@@ -27,6 +27,7 @@ afterwards: all that was acknowledged is counted once, and usage is what the gen
     scenarioTable(latest.scenarios),
     memoryTable(latest.scenarios),
     ...(Object.keys(latest.stages).length > 0 ? ['## Bare stages', stageTable(latest)] : []),
+    ...(latest.queries === undefined ? [] : ['## Stored history', queryTable(latest.queries)]),
     ...(kept.length > 0 ? ['## History', historyTable(kept)] : []),
   ].join('\n\n')}\n`;
 }
@@ -88,6 +89,14 @@ function stageTable({ stages }: Results): string {
     figure(stage.cpuMicrosPerEvent),
   ]);
   return table(['stage', 'per second', 'cores', 'CPU µs'], rows);
+}
+
+function queryTable({ monthByDayMs, bytesPerEvent }: QueryFigures): string {
+  const rows = Object.entries(monthByDayMs).map(([size, ms]) => [size, pair(ms)]);
+  return `One customer's month by day, while a worker stands by; ${figure(bytesPerEvent)} bytes of disk an event.\n\n${table(
+    ['stored events', 'p50 / p99 ms'],
+    rows,
+  )}`;
 }
 
 /** Of the scenarios that every milestone has. */

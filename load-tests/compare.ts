@@ -46,5 +46,7 @@ function directionOf(figure: string): boolean | undefined {
   if (ratio !== undefined) return 'atLeast' in ratioOf(ratio).goal;
   if (figure.includes('.details.')) return undefined;
   if (figure.endsWith('PerSecond')) return true;
-  return /(Ms\.p\d\d|cpuMicrosPerEvent(\.\w+)?|rssMbMax(Of\.\w+)?)$/.test(figure) ? false : undefined;
+  return /(\.p\d\d|bytesPerEvent|cpuMicrosPerEvent(\.\w+)?|rssMbMax(Of\.\w+)?)$/.test(figure)
+    ? false
+    : undefined;
 }

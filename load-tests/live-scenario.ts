@@ -14,7 +14,7 @@ const customersAtOnce = 6;
 const askEveryMs = 4;
 /** So that customers do not all begin with the same flush. */
 const startWithinMs = 150;
-const secondsAtLeast = 8;
+const secondsAtLeast = 6;
 const patienceMs = 20_000;
 
 export async function measureLive(run: BenchRun, saturatedPerSecond: number): Promise<Scenario> {

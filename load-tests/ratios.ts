@@ -98,8 +98,9 @@ export function ratiosOf(measured: Measured): {
   const missing: Partial<Record<RatioName, string>> = {};
   const entries = ratioNames.map((name) => {
     const value = ratioOf(name).of(measured);
-    if (value === undefined) missing[name] = 'a part that it is made of did not run';
-    return [name, value ?? null] as const;
+    const known = value !== undefined && Number.isFinite(value);
+    if (!known) missing[name] = 'a part that it is made of did not run';
+    return [name, known ? value : null] as const;
   });
   return { ratios: Object.fromEntries(entries) as Record<RatioName, number | null>, missing };
 }

@@ -1,6 +1,6 @@
 /** Results of runs as files: their form, several runs put together, and where they are kept. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import type { Scenario, StageFigures } from './figures.ts';
+import type { QueryFigures, Scenario, StageFigures } from './figures.ts';
 import type { RatioName } from './ratios.ts';
 
 export interface Results {
@@ -10,6 +10,8 @@ export interface Results {
   readonly scenarios: Readonly<Record<string, Scenario>>;
   readonly stages: Readonly<Record<string, StageFigures>>;
   readonly ratios: Readonly<Record<RatioName, number | null>>;
+  /** Of stored history; a quick run asks none. */
+  readonly queries?: QueryFigures;
   /** Why a ratio is null. */
   readonly missing: Partial<Readonly<Record<RatioName, string>>>;
   /** When it was measured, ISO 8601. */
@@ -72,12 +74,14 @@ export function medianOf(runs: readonly Results[]): Results {
       Object.entries(value).map(([key, each]) => [key, take(each, `${path}.${key}`)]),
     );
   };
-  const parts = Object.fromEntries(measuredParts.map((part) => [part, take(last[part], part)]));
+  const parts = Object.fromEntries(
+    measuredParts.filter((part) => part in last).map((part) => [part, take(last[part], part)]),
+  );
   return { ...last, ...(parts as Pick<Results, MeasuredPart>), runs: runs.length, spread };
 }
 
-type MeasuredPart = 'scenarios' | 'stages' | 'ratios';
-const measuredParts: readonly MeasuredPart[] = ['scenarios', 'stages', 'ratios'];
+type MeasuredPart = 'scenarios' | 'stages' | 'queries' | 'ratios';
+const measuredParts: readonly MeasuredPart[] = ['scenarios', 'stages', 'queries', 'ratios'];
 
 /** Every number of the scenarios, stages and ratios by its path, such as `scenarios.events100.ackMs.p99`. */
 export function figuresOf(results: Results): ReadonlyMap<string, number> {
