@@ -8,7 +8,9 @@
  *
  * The first key of each script is the hash of revisions, and the first argument says in which life the records have
  * to be (`record-keys.ts`): one by its name, `?` for any, or empty, which asks for none. A Redis that was emptied has
- * none, so it answers no question and takes no commit, rather than pass for an installation without customers.
+ * none, so it answers no question and takes no commit, rather than pass for an installation without customers. While
+ * somebody is about to empty it the keys go one by one: hence the field '' in every hash of records and of personal
+ * fields, without which the hash is taken for gone, as the outbox is where there is none.
  */
 
 /** How many arguments of the commit script describe one write. */
@@ -18,8 +20,15 @@ export const writeWidth = 9;
 export const closedReply = 'RECORDSCLOSED';
 
 const open = `
+local closed = redis.error_reply('${closedReply} the records are not there')
 local life = redis.call('HGET', KEYS[1], '')
-if ARGV[1] ~= '' and not life then return redis.error_reply('${closedReply} the records are not there') end`;
+if ARGV[1] ~= '' and not life then return closed end
+local known = {}
+local function isGone(records)
+  if ARGV[1] == '' or known[records] then return false end
+  known[records] = redis.call('HEXISTS', records, '') == 1
+  return not known[records]
+end`;
 
 /**
  * KEYS: revisions, the outbox, letters.
@@ -40,20 +49,24 @@ local function line(kind, key)
   if not text then return '0', '', '', '[]', '' end
   return string.match(text, '^(%d+)\\n([^\\n]*)\\n([^\\n]*)\\n([^\\n]*)\\n(.*)$')
 end
+if asked ~= '' and redis.call('EXISTS', outbox) == 0 then return closed end
 local created, conflict = {}, asked ~= '' and asked ~= '?' and asked ~= life
 for at = 9, writesEnd, ${writeWidth} do
   local kind, expected, recordsMax = ARGV[at], ARGV[at + 2], ARGV[at + 3]
+  if isGone(prefix .. kind) then return closed end
   local version, last = line(kind, ARGV[at + 1])
   if last == commit then return 'committed' end
   if version ~= expected then conflict = true end
   if version == '0' and recordsMax ~= '' then
     created[kind] = (created[kind] or 0) + 1
-    if redis.call('HLEN', prefix .. kind) + created[kind] > tonumber(recordsMax) then
+    local kept = redis.call('HLEN', prefix .. kind) - redis.call('HEXISTS', prefix .. kind, '')
+    if kept + created[kind] > tonumber(recordsMax) then
       created.full = true
     end
   end
 end
 for at = lettersEnd + 1, #ARGV, 3 do
+  if isGone(prefix .. ARGV[at]) then return closed end
   if line(ARGV[at], ARGV[at + 1]) ~= ARGV[at + 2] then return 'conflict' end
 end
 if conflict then return 'conflict' end
@@ -134,6 +147,7 @@ export const readScript = `${open}
 local reply = {life}
 for at = 3, #ARGV, 2 do
   local records, key = ARGV[2] .. ARGV[at], ARGV[at + 1]
+  if isGone(records) then return closed end
   reply[#reply + 1] = redis.call('HGET', records, key)
   reply[#reply + 1] = redis.call('HGET', records .. ':personal', key)
 end
@@ -148,6 +162,7 @@ export const marksScript = `${open}
 local reply, kinds = {}, tonumber(ARGV[3])
 for at = 4, 3 + kinds do reply[#reply + 1] = ${revisionOf('ARGV[at]')} end
 for at = 4 + kinds, #ARGV, 2 do
+  if isGone(ARGV[2] .. ARGV[at]) then return closed end
   local line = redis.call('HGET', ARGV[2] .. ARGV[at], ARGV[at + 1])
   reply[#reply + 1] = line and string.match(line, '^%d+\\n([^\\n]*)') or ''
 end
@@ -156,13 +171,15 @@ return reply
 
 /** KEYS: revisions, ids, records, personal. ARGV: life, id. Answers the key, its line and its personal fields. */
 export const byIdScript = `${open}
+if isGone(KEYS[3]) then return closed end
 local key = redis.call('HGET', KEYS[2], ARGV[2])
 if not key then return {} end
 return {key, redis.call('HGET', KEYS[3], key), redis.call('HGET', KEYS[4], key)}
 `;
 
-/** KEYS: revisions, records. ARGV: life, kind. Answers the revision, then key and line of each. */
+/** KEYS: revisions, records. ARGV: life, kind. Answers the revision, then key and line of each, and perhaps of ''. */
 export const allScript = `${open}
+if isGone(KEYS[2]) then return closed end
 local reply = redis.call('HGETALL', KEYS[2])
 table.insert(reply, 1, ${revisionOf('ARGV[2]')})
 return reply
@@ -189,6 +206,7 @@ return reply
  * ARGV: life, scoreFrom, scoreBefore, above (score, key), below (score, key), low|high, limit.
  */
 export const pageScript = `${open}
+if isGone(KEYS[2]) then return closed end
 local key = KEYS[5]
 if #KEYS > 5 then
   key = KEYS[4]
@@ -283,13 +301,11 @@ return redis.call('HDEL', KEYS[1], ARGV[1])
 `;
 
 /**
- * KEYS: revisions, records, personal. ARGV: life, keys. Both as one state. A personal field that is gone is erased in
- * the change log's keeping, too, so it must not be taken for gone when the hash is: a hash that is whole has a field ''.
+ * KEYS: revisions, records, personal. ARGV: life, keys. Both as one state. What is gone here is then erased where the
+ * change log keeps it.
  */
 export const personalScript = `${open}
-if ARGV[1] ~= '' and redis.call('HEXISTS', KEYS[3], '') == 0 then
-  return redis.error_reply('${closedReply} the personal fields are not there')
-end
+if isGone(KEYS[2]) or isGone(KEYS[3]) then return closed end
 local keys = {unpack(ARGV, 2)}
 return {redis.call('HMGET', KEYS[2], unpack(keys)), redis.call('HMGET', KEYS[3], unpack(keys))}
 `;

@@ -96,7 +96,7 @@ export class RedisRecordStore implements RecordStore {
     const reply = await this.#run(allScript, [records], [kind]);
     const [revision, ...pairs] = reply as [string, ...string[]];
     const found = pairs.map((key, at) =>
-      at % 2 === 0 ? recordOf(kind, key, pairs[at + 1], null) : undefined,
+      at % 2 === 0 && key !== '' ? recordOf(kind, key, pairs[at + 1], null) : undefined,
     );
     return { revision, records: found.filter((record) => record !== undefined) };
   }

@@ -58,6 +58,8 @@ export type Opening =
 const recordsPerStep = 200;
 const keysPerStep = 1_000;
 
+const kinds = Object.keys(recordKinds) as RecordKind[];
+
 export class RedisRestore {
   readonly #options: Required<RestoreOptions>;
   readonly #keys: RecordKeys;
@@ -80,7 +82,7 @@ export class RedisRestore {
     const { redis, leaseMs } = this.#options;
     const { revisions, restoring, outbox } = this.#keys;
     const name = randomUUID();
-    const keys = [revisions, restoring, outbox, this.#keys.of(personalKind).personal];
+    const keys = [revisions, restoring, outbox, ...hashesOf(this.#keys)];
     const begun = await redis.eval(beginScript, keys.length, ...keys, name, leaseMs, randomUUID());
     if (begun !== 'begun') return { outcome: begun as 'open' | 'adopted' | 'busy' | 'waiting' };
     const lease = new Lease(redis, restoring, name, leaseMs);
@@ -106,7 +108,7 @@ export class RedisRestore {
     const byKind = await changeLog.revisions();
     const newest = [...byKind.values()].toSorted(compareIds).at(-1) ?? '';
     const { revisions, outbox } = this.#keys;
-    const keys = [revisions, outbox, this.#keys.of(personalKind).personal];
+    const keys = [revisions, outbox, ...hashesOf(this.#keys)];
     await lease.step(endScript, keys, [randomUUID(), newest, ...[...byKind].flat()]);
     return records;
   }
@@ -116,23 +118,32 @@ export class RedisRestore {
    * cannot be told from what is whole, and indexes name records that are gone.
    */
   async #clear(lease: Lease): Promise<void> {
-    const { changeLog, settleMs } = this.#options;
+    const { settleMs } = this.#options;
     let left = await this.#leftOver();
     while (left.length > 0) {
       await delay(settleMs);
       const before = left.length;
       left = await this.#leftOver();
       if (left.length < before) continue;
-      const known = await changeLog.revisions();
-      const unknown = (Object.keys(recordKinds) as RecordKind[]).filter(
-        (kind) => left.includes(this.#keys.of(kind).records) && !known.has(kind),
-      );
+      const unknown = await this.#unknown();
       if (unknown.length > 0) throw new RecordsUnknownError(unknownMessage(unknown, this.#keys));
       for (let from = 0; from < left.length; from += keysPerStep) {
         await lease.step(clearScript, left.slice(from, from + keysPerStep), []);
       }
       left = await this.#leftOver();
     }
+  }
+
+  /** Kinds of which there are records, but no commit in the change log. */
+  async #unknown(): Promise<readonly RecordKind[]> {
+    const { redis, changeLog } = this.#options;
+    const logged = await changeLog.revisions();
+    const unlogged = kinds.filter((kind) => !logged.has(kind));
+    const [sizes, marks] = await Promise.all([
+      Promise.all(unlogged.map((kind) => redis.hlen(this.#keys.of(kind).records))),
+      Promise.all(unlogged.map((kind) => redis.hexists(this.#keys.of(kind).records, ''))),
+    ]);
+    return unlogged.filter((_, at) => (sizes[at] ?? 0) > (marks[at] ?? 0));
   }
 
   async #leftOver(): Promise<readonly string[]> {
@@ -209,6 +220,11 @@ class Lease {
   }
 }
 
+/** Those that have a field '' while they are whole. */
+function hashesOf(keys: RecordKeys): readonly string[] {
+  return [keys.of(personalKind).personal, ...kinds.map((kind) => keys.of(kind).records)];
+}
+
 /** In the order that the restore script reads; the lines are as the commit script makes them. */
 function restoreArguments(record: LoggedRecord): readonly string[] {
   const { kind, key, version, commit, indexes, body, personal } = record;
@@ -226,9 +242,9 @@ function compareIds(a: string, b: string): number {
   return (aMs ?? 0) - (bMs ?? 0) || (aSeq ?? 0) - (bSeq ?? 0);
 }
 
-function unknownMessage(kinds: readonly RecordKind[], { prefix, revisions }: RecordKeys): string {
+function unknownMessage(unknown: readonly RecordKind[], { prefix, revisions }: RecordKeys): string {
   return (
-    `a part of the records was deleted from Redis, and of those that are left (${kinds.join(', ')}) the change log ` +
+    `a part of the records was deleted from Redis, and of those that are left (${unknown.join(', ')}) the change log ` +
     `in ClickHouse knows nothing: is CLICKHOUSE_URL the right one? To give them up, delete ${prefix}*; to go on ` +
     `with them as they are, HSET ${revisions} restored by-hand`
   );

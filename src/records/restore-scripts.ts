@@ -3,16 +3,26 @@
  * step, and a step without it changes nothing: so two never do it at once, and one that died is followed soon.
  */
 
+/** The outbox goes on after the newest id, so that ids rise although a clock was set back. */
+const openOutbox = `
+local function openOutbox(outbox, newest)
+  if redis.call('EXISTS', outbox) == 1 then return end
+  local id = newest ~= '' and newest or '0-1'
+  redis.call('XADD', outbox, id, 'opened', '')
+  redis.call('XDEL', outbox, id)
+end`;
+
 /**
- * KEYS: revisions, the lease, the outbox, personal fields. ARGV: a name for the caller, ms of the lease, a life.
+ * KEYS: revisions, the lease, the outbox, every hash. ARGV: a name for the caller, ms of the lease, a life.
  * `open` when the records are in a life; `adopted` when a version that knew of no lives has left them, which get one;
  * `busy` while somebody else is at it; `waiting` while commits wait for the change log; else `begun`.
  */
-export const beginScript = `
-local revisions, lease, outbox, personal = unpack(KEYS)
+export const beginScript = `${openOutbox}
+local revisions, lease, outbox = unpack(KEYS)
 if redis.call('HEXISTS', revisions, '') == 1 then return 'open' end
 if redis.call('EXISTS', revisions) == 1 then
-  redis.call('HSET', personal, '', '')
+  openOutbox(outbox, '')
+  for at = 4, #KEYS do redis.call('HSET', KEYS[at], '', '') end
   redis.call('HSET', revisions, '', ARGV[3])
   return 'adopted'
 end
@@ -65,18 +75,14 @@ return 'held'
 `;
 
 /**
- * KEYS: the lease, revisions, the outbox, personal fields. ARGV: name, ms, the records' new life, the newest commit's
- * id, then kind and revision of each. The outbox goes on after the newest id, so that ids rise although a clock was
- * set back.
+ * KEYS: the lease, revisions, the outbox, every hash. ARGV: name, ms, the records' new life, the newest commit's
+ * id, then kind and revision of each.
  */
-export const endScript = `${held}
-local lease, revisions, outbox, personal = unpack(KEYS)
-if ARGV[4] ~= '' and redis.call('EXISTS', outbox) == 0 then
-  redis.call('XADD', outbox, ARGV[4], 'restored', '')
-  redis.call('XDEL', outbox, ARGV[4])
-end
+export const endScript = `${openOutbox}${held}
+local lease, revisions, outbox = unpack(KEYS)
+openOutbox(outbox, ARGV[4])
 for at = 5, #ARGV, 2 do redis.call('HSET', revisions, ARGV[at], ARGV[at + 1]) end
-redis.call('HSET', personal, '', '')
+for at = 4, #KEYS do redis.call('HSET', KEYS[at], '', '') end
 redis.call('HSET', revisions, '', ARGV[3])
 redis.call('DEL', lease)
 return 'held'
