@@ -219,6 +219,11 @@ export interface RunningApi {
   stop(): Promise<void>;
 }
 
+const keysOfTests = new ApiKeys([
+  { key: serverKey, scopes: ['api', 'ingest'] },
+  { key: ingestKey, scopes: ['ingest'] },
+]);
+
 /** `explorerDir`: a built explorer, where the test is about it; `payments`: none are collected without one. */
 export async function startApi(
   redisUrl: string,
@@ -258,10 +263,7 @@ export async function startApi(
       clock,
       letterSeal,
     },
-    keys: new ApiKeys([
-      { key: serverKey, scopes: ['api', 'ingest'] },
-      { key: ingestKey, scopes: ['ingest'] },
-    ]),
+    keys: keysOfTests,
     readiness: [{ name: 'redis', check: () => redis.ping() }],
     explorerDir,
     log: { error: (...line: unknown[]) => void logged.push(line) },
