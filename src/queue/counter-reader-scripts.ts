@@ -50,7 +50,7 @@ return answer
 };
 
 /** How many arguments of the script describe one counter. */
-export const reserveWidth = 6;
+const reserveWidth = 6;
 
 /**
  * Makes counters that are to be filled, as of the flush that is answered first ('' when nobody has counted yet: then
