@@ -309,9 +309,12 @@ describe('inserts', () => {
     expect((await post({}, `INSERT INTO ${table} FORMAT CSV\n1,"a\n\n;b"\n2,"c"\n`)).status).toBe(200);
     expect((await post({}, `INSERT INTO ${table} (n, s)\nFORMAT CSV 3,"a\n\n;b"\n4,"c"\n`)).status).toBe(200);
     expect((await post({}, `INSERT INTO ${table} VALUES (5, 'it''s; \\n')`)).status).toBe(200);
+    // Begun in the URL, and gone on with in the body.
+    expect((await post({ query: `INSERT INTO ${table}` }, '(n, s) FORMAT CSV\n6,"d\n"\n')).status).toBe(200);
     expect(await select(`SELECT s, count() AS rows FROM ${table} GROUP BY s ORDER BY s`)).toEqual([
       { s: 'a\n\n;b', rows: 2 },
       { s: 'c', rows: 2 },
+      { s: 'd\n', rows: 1 },
       { s: "it's; \n", rows: 1 },
     ]);
   });

@@ -8,6 +8,8 @@ import type { RequestHead } from './clickhouse-request.ts';
 export interface RequestBody {
   /** The fields of a multipart form, which then is all of the body. */
   readonly form: Iterable<readonly [string, string]>;
+  /** `query` and a line break as the text, and all of the body as the rest: nothing is read yet. */
+  after(query: string): SplitBody;
   /** Reads the statement: `query` and a line break if it is not empty, then the body up to `bytesMax` and a little more. */
   split(query: string, bytesMax: number): Promise<SplitBody>;
 }
@@ -28,13 +30,15 @@ export async function readBody(request: IncomingMessage, head: RequestHead): Pro
   const contentType = request.headers['content-type'] ?? '';
   if (contentType.startsWith('multipart/form-data')) {
     const form = await readForm(chunks, contentType);
-    return {
-      form,
-      split: (query) => Promise.resolve({ text: Buffer.from(query), rest: none(), restBytes: 0 }),
-    };
+    const after = (query: string): SplitBody => ({ text: Buffer.from(query), rest: none(), restBytes: 0 });
+    return { form, after, split: (query) => Promise.resolve(after(query)) };
   }
   const bytesTold = request.headers['content-encoding'] === undefined ? told(request) : undefined;
-  return { form: [], split: (query, bytesMax) => split(chunks, query, bytesMax, bytesTold) };
+  return {
+    form: [],
+    after: (query) => ({ text: prefixOf(query), rest: remaining(chunks), restBytes: bytesTold }),
+    split: (query, bytesMax) => split(chunks, query, bytesMax, bytesTold),
+  };
 }
 
 async function* none(): AsyncGenerator<Buffer> {}
@@ -86,8 +90,7 @@ async function split(
   bytesMax: number,
   bytesTold: number | undefined,
 ): Promise<SplitBody> {
-  const prefix = Buffer.from(query === '' ? '' : `${query}\n`);
-  const { text, bytes, ended } = await collect(chunks, bytesMax, prefix);
+  const { text, bytes, ended } = await collect(chunks, bytesMax, prefixOf(query));
   if (ended) return { text, rest: none(), restBytes: 0 };
   return {
     text,
@@ -96,11 +99,15 @@ async function split(
   };
 }
 
+function prefixOf(query: string): Buffer {
+  return Buffer.from(query === '' ? '' : `${query}\n`);
+}
+
 /** Reads until more than `bytesMax` are there or nothing is left. */
 async function collect(
   chunks: AsyncIterator<Buffer>,
   bytesMax: number,
-  prefix = Buffer.alloc(0),
+  prefix: Buffer = Buffer.alloc(0),
 ): Promise<{ text: Buffer; bytes: number; ended: boolean }> {
   const collected: Buffer[] = [prefix];
   let bytes = 0;

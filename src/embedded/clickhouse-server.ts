@@ -7,12 +7,17 @@
 import { timingSafeEqual, createHash, randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { answerException, answerQuery } from './clickhouse-answer.ts';
-import { readBody } from './clickhouse-body.ts';
+import { type RequestBody, type SplitBody, readBody } from './clickhouse-body.ts';
 import { ChdbEngine } from './clickhouse-engine.ts';
 import { engineException, raised } from './clickhouse-exception.ts';
-import { parseCredentials, parseQueryRequest, type RequestHead } from './clickhouse-request.ts';
+import {
+  parseCredentials,
+  parseQueryRequest,
+  type QueryRequest,
+  type RequestHead,
+} from './clickhouse-request.ts';
 import { DataSpool } from './clickhouse-spool.ts';
-import { parseStatement } from './clickhouse-statement.ts';
+import { parseInsertHead, parseStatement, type Statement } from './clickhouse-statement.ts';
 
 export interface EmbeddedClickhouseOptions {
   readonly dataDir: string;
@@ -119,8 +124,7 @@ class Door {
     const body = await readBody(request, head);
     const query = parseQueryRequest(head, body.form);
     response.setHeader('X-ClickHouse-Query-Id', query.queryId ?? randomUUID());
-    const { text, rest, restBytes } = await body.split(query.query, query.queryBytesMax);
-    const statement = parseStatement(text);
+    const { statement, text, rest, restBytes } = await readStatement(body, query);
     const { data } = statement;
     const sqlBytes = data?.offset ?? text.length;
     if (sqlBytes > query.queryBytesMax) throw raised.syntaxError('Max query size exceeded');
@@ -157,6 +161,21 @@ class Door {
       `${name}: Authentication failed: password is incorrect, or there is no user with such name.`,
     );
   }
+}
+
+/**
+ * Looking for the statement in the URL first saves an INSERT from having up to `max_query_size` of its data gathered
+ * and made a string of: 4 MiB of each flush (decision 3 has the figures).
+ */
+async function readStatement(
+  body: RequestBody,
+  { query, queryBytesMax }: QueryRequest,
+): Promise<SplitBody & { readonly statement: Statement }> {
+  const after = body.after(query);
+  const insert = parseInsertHead(after.text);
+  if (insert !== undefined) return { ...after, statement: insert };
+  const split = await body.split(query, queryBytesMax);
+  return { ...split, statement: parseStatement(split.text) };
 }
 
 function digestOf(password: string): Buffer {

@@ -1,10 +1,7 @@
 /** Keeps the data of an INSERT in a file while the engine reads them: the only way in that takes any bytes as they are. */
 import { createHash, randomUUID } from 'node:crypto';
-import { createWriteStream } from 'node:fs';
-import { mkdir, readdir, rm, statfs } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readdir, rm, statfs } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { raised } from './clickhouse-exception.ts';
 
 export interface SpooledData {
@@ -22,6 +19,8 @@ export interface SpoolLimits {
 
 const defaultLimits: SpoolLimits = { bodyBytesMax: 1024 ** 3, totalBytesMax: 4 * 1024 ** 3 };
 const memoryFolder = '/dev/shm';
+/** A body comes in pieces of 64 KiB at most; each call to write takes a thread of the pool and a turn of the loop. */
+const writeBytesMin = 1024 ** 2;
 
 /**
  * Small enough bodies go to the memory file system, which saves the disk the writing; the rest goes under the data
@@ -74,28 +73,51 @@ export class DataSpool {
       this.#memoryBytesFree += reserved;
       this.#bytes -= bytes;
     };
-    const counted = async function* (this: DataSpool): AsyncGenerator<Buffer> {
-      for await (const chunk of chunks) {
-        bytes += chunk.length;
-        this.#bytes += chunk.length;
-        if (bytes > bodyBytesMax)
-          throw raised.tooLarge(`The data of one INSERT exceed ${bodyBytesMax} bytes`);
-        if (this.#bytes > totalBytesMax) throw raised.notEnoughSpace('Too many data wait to be inserted');
-        yield chunk;
-      }
+    const count = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      this.#bytes += chunk.length;
+      if (bytes > bodyBytesMax) throw raised.tooLarge(`The data of one INSERT exceed ${bodyBytesMax} bytes`);
+      if (this.#bytes > totalBytesMax) throw raised.notEnoughSpace('Too many data wait to be inserted');
     };
-    const file = createWriteStream(path, { mode: 0o600 });
-    const closed = new Promise<void>((settle) => file.once('close', () => settle()));
     try {
-      await pipeline(Readable.from(counted.call(this)), file);
+      const file = await open(path, 'wx', 0o600);
+      try {
+        await writeAll(file, chunks, count);
+      } finally {
+        await file.close();
+      }
       return { path, release };
     } catch (error) {
-      // The file may still be on its way to being opened, and would appear after it was removed.
-      await closed;
       await release();
       throw error;
     }
   }
+}
+
+/** `count` is told of each chunk before it is kept. */
+async function writeAll(
+  file: FileHandle,
+  chunks: AsyncIterable<Buffer>,
+  count: (chunk: Buffer) => void,
+): Promise<void> {
+  let gathered: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    count(chunk);
+    gathered.push(chunk);
+    bytes += chunk.length;
+    if (bytes < writeBytesMin) continue;
+    await write(file, gathered, bytes);
+    gathered = [];
+    bytes = 0;
+  }
+  if (bytes > 0) await write(file, gathered, bytes);
+}
+
+/** The system may write less than it was given, without an error. */
+async function write(file: FileHandle, chunks: readonly Buffer[], bytes: number): Promise<void> {
+  const { bytesWritten } = await file.writev(chunks);
+  if (bytesWritten < bytes) await file.writeFile(Buffer.concat(chunks).subarray(bytesWritten));
 }
 
 /** Bytes that may be used: half of what is free, since others use it too; 0 where there is no memory file system. */

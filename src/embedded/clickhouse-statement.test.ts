@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseStatement, quoted, quotedIdentifier } from './clickhouse-statement.ts';
+import { parseInsertHead, parseStatement, quoted, quotedIdentifier } from './clickhouse-statement.ts';
 
 const parse = (text: string) => parseStatement(Buffer.from(text));
 const dataOf = (text: string) => {
@@ -91,6 +91,34 @@ describe('parseStatement', () => {
       }),
     );
   });
+});
+
+describe('parseInsertHead', () => {
+  const summary = (statement: ReturnType<typeof parseInsertHead>) =>
+    statement && { sql: statement.sql, ...statement.data, readFrom: statement.data?.readFrom('/spool/1') };
+
+  it('finds the same as the whole would, wherever the statement and its data are cut', () => {
+    for (const text of [
+      "INSERT INTO t SELECT a FROM input('a String') WHERE a != ' FORMAT CSV ' FORMAT Native\n\n;x",
+      'INSERT INTO db.values (a, format) SETTINGS x = 1 FORMAT CSV\r\n1;2',
+      'INSERT INTO t /* FORMAT CSV */ (a) -- VALUES\n VALUES (1), (2)',
+    ]) {
+      const whole = parseStatement(Buffer.from(text));
+      for (let cut = 0; cut <= text.length; cut += 1) {
+        const head = `${text.slice(0, cut)}\n`;
+        const found = parseInsertHead(Buffer.from(head));
+        if (found !== undefined) {
+          expect(summary(found)).toEqual(summary(parseStatement(Buffer.from(head + text.slice(cut)))));
+        }
+        if (cut >= (whole.data?.offset ?? 0)) expect(summary(found)).toEqual(summary(whole));
+      }
+    }
+  });
+
+  it.each(['', 'SELECT 1', 'INSERT INTO t SELECT 1', 'INSERT INTO t SELECT 1; VALUES', 'INSERT INTO t (a)'])(
+    'leaves %j to a look at the whole',
+    (text) => expect(parseInsertHead(Buffer.from(text))).toBeUndefined(),
+  );
 });
 
 describe('quoted', () => {

@@ -46,6 +46,23 @@ export function parseStatement(head: Buffer): Statement {
   return { kind: kindOf(first), sql: sqlOf(text, 0, last.end), format, data: undefined };
 }
 
+/**
+ * The INSERT whose data begin within `head`, or undefined. A client mostly puts the statement into the URL, and then
+ * the body need not be gathered to look for its end.
+ */
+export function parseInsertHead(head: Buffer): Statement | undefined {
+  const text = head.toString('latin1');
+  const tokens = tokensOf(text);
+  if (!isWord(nextOf(tokens), 'INSERT')) return undefined;
+  const insert = new InsertReader(text);
+  for (const token of tokens) {
+    if (token.kind === 'semicolon') return undefined;
+    const data = insert.read(token);
+    if (data !== undefined) return insertOf(text, insert, data);
+  }
+  return undefined;
+}
+
 interface Token {
   readonly kind: 'word' | 'string' | 'identifier' | 'semicolon' | 'symbol';
   readonly text: string;
@@ -109,14 +126,16 @@ function parseInsert(text: string, tokens: Tokens): Statement {
       return { ...plain(text, insert.end, tokens), kind: 'insert', format: undefined };
     }
     const data = insert.read(token);
-    if (data !== undefined) {
-      return { kind: 'insert', sql: sqlOf(text, 0, insert.end), format: undefined, data };
-    }
+    if (data !== undefined) return insertOf(text, insert, data);
   }
   if (insert.input !== undefined) {
     throw raised.badArguments('FORMAT must be specified for function input() when the query has no data');
   }
-  return { kind: 'insert', sql: sqlOf(text, 0, insert.end), format: undefined, data: undefined };
+  return insertOf(text, insert, undefined);
+}
+
+function insertOf(text: string, insert: InsertReader, data: StatementData | undefined): Statement {
+  return { kind: 'insert', sql: sqlOf(text, 0, insert.end), format: undefined, data };
 }
 
 interface Span {
