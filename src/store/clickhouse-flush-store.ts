@@ -308,6 +308,8 @@ const generationsMax = 20;
 /**
  * One insert is one block a partition, however small its values are packed, and written before the answer. So its
  * token covers all of it. A back-fill may touch hundreds of months; one thread keeps the order of the bytes.
+ * The minmax indexes are left to the merges: in the small parts of a flush they pass over nothing, and took half of
+ * the 23 ms of processor that an insert of 2,000 rows cost.
  */
 export const insertSettings: ClickHouseSettings = {
   async_insert: 0,
@@ -318,6 +320,7 @@ export const insertSettings: ClickHouseSettings = {
   min_insert_block_size_rows: '10000000',
   min_insert_block_size_bytes: '8589934592',
   max_partitions_per_insert_block: '0',
+  materialize_skip_indexes_on_insert: 0,
 };
 
 /**
