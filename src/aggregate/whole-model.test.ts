@@ -346,4 +346,4 @@ test('every door tells what the oracle has worked out, whatever has happened', a
   expect(compared).toBeGreaterThan(10_000);
   // Days on which nothing happened are figures, too; but not nearly all may be.
   expect(telling).toBeGreaterThan(1_000);
-}, 120_000);
+}, 300_000);
