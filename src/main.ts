@@ -14,7 +14,7 @@ Roles
   api          GraphQL and the explorer on API_PORT
   clickhouse   the embedded ClickHouse at the address of CLICKHOUSE_URL (default http://127.0.0.1:8123)
 
-Products, features, packages, customers and subscriptions, after the loss of Redis
+Products, features, packages, customers and subscriptions, after the loss of Redis; aggregate does the same by itself
   restore                        makes them again in an empty Redis from the change log in ClickHouse; without
                                  REDIS_URL and CLICKHOUSE_URL in those under DATA_DIR, while \`npm start\` is stopped
 
