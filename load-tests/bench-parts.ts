@@ -1,7 +1,8 @@
 /** The parts of a run in their order, each with what it needs of those before it. */
 import { BenchInstallation } from './bench-installation.ts';
-import { type BenchRun, eventPoolSize, LoadProcesses } from './bench-run.ts';
+import { type BenchRun, LoadProcesses } from './bench-run.ts';
 import { measureEverythingOn, measureOverload } from './comparison-scenarios.ts';
+import { poolEvents } from './event-pool.ts';
 import { measureAtThird, measureSaturation } from './event-scenarios.ts';
 import type { MeasureOptions, Scenario, StageFigures } from './figures.ts';
 import { measureLive } from './live-scenario.ts';
@@ -24,12 +25,18 @@ const customers = {
   full: { customers: 10_000, counted: 1_000 },
 } as const;
 
+/** In less than that a design that queues every event has hardly begun to store. */
+const naiveSecondsAtLeast = 8;
+
 export async function measureParts(options: MeasureOptions, wanted: ReadonlySet<string>): Promise<Measured> {
   const scenarios: Record<string, Scenario> = {};
   let stages: Record<string, StageFigures> = {};
   if (ownParts.some((part) => wanted.has(part))) await measureTollgate(options, wanted, scenarios);
   if (wanted.has('stages')) stages = await measureStages(options);
-  if (wanted.has('naive')) Object.assign(scenarios, await measureNaive(options));
+  if (wanted.has('naive')) {
+    const seconds = Math.max(naiveSecondsAtLeast, options.seconds);
+    Object.assign(scenarios, await measureNaive({ ...options, seconds }));
+  }
   // Filling and asking a history takes longer than all of a quick run may.
   const queries = wanted.has('queries') && !options.quick ? await measureQueries(options) : undefined;
   return { scenarios, stages, queries };
@@ -45,7 +52,7 @@ async function measureTollgate(
     options.progress('a Tollgate with its catalog, customers and live counters');
     const bench = await BenchInstallation.start({
       seed: options.seed,
-      poolSize: eventPoolSize,
+      poolSize: poolEvents,
       metered: true,
       ...(options.quick ? customers.quick : customers.full),
     });

@@ -7,8 +7,6 @@ import type { LoadContent } from './load-jobs.ts';
 import { LoadProcess, type LoadReport } from './load-process.ts';
 import { cpuMicros, forgetPeaks, memoryPeaks, processFigures } from './process-figures.ts';
 
-export const eventPoolSize = 100_000;
-
 /** As many connections as keep the pipeline busy with bodies of that many events. */
 export const eventConnections: Readonly<Record<number, number>> = { 1: 64, 100: 16, 1_000: 8 };
 

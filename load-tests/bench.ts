@@ -115,7 +115,8 @@ function progress(text: string): void {
 
 function commit(): string {
   try {
-    const git = (...words: string[]): string => execFileSync('git', words, { encoding: 'utf8' }).trim();
+    const git = (...words: string[]): string =>
+      execFileSync('git', words, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
     const changed = git('status', '--porcelain', '--untracked-files=no', '--', 'src', 'load-tests') !== '';
     return `${git('rev-parse', '--short', 'HEAD')}${changed ? ' with changes' : ''}`;
   } catch {

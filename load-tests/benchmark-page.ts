@@ -131,7 +131,7 @@ const scenarioNames: Readonly<Record<string, string>> = {
   usage200Always: 'acknowledged usage, 200 in flight, `always`',
   checks: 'entitlement checks over HTTP, 50 in flight',
   checksGraphql: 'entitlement checks over GraphQL, 50 in flight',
-  live: 'from accepted until a check denies, beside events at a third; fresh is that time',
+  live: 'from accepted until a check denies (fresh; the goal is 150 / 450 ms), beside events at a third',
   mixEvents: 'everything at once: events, 100 a request',
   mixUsage: 'acknowledged usage, meanwhile',
   mixChecks: 'checks over HTTP, meanwhile',

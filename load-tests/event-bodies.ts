@@ -49,16 +49,8 @@ export class EventBodies {
     this.#keySeeds = [mix(base), mix(base + 1)];
   }
 
-  get eventsPerBody(): number {
-    return this.#events;
-  }
-
   get pool(): EventPool {
     return this.#pool;
-  }
-
-  get taken(): number {
-    return this.#taken;
   }
 
   /** @param now epoch ms; events happened within the second before it. */

@@ -9,7 +9,6 @@ export class ExpectedUsage {
   readonly #pool: EventPool;
   /** By event of the pool: how often it counts, over all loads. */
   readonly #counted: Uint32Array;
-  #accepted = 0;
   #stored = 0;
   /** Reported usage by customer. */
   readonly #reported = new Map<number, number>();
@@ -19,8 +18,7 @@ export class ExpectedUsage {
     this.#counted = new Uint32Array(poolSize);
   }
 
-  addEvents({ accepted, stored, counted }: EventTally): void {
-    this.#accepted += accepted;
+  addEvents({ stored, counted }: EventTally): void {
     this.#stored += stored;
     for (let place = 0; place < counted.length; place += 1) {
       this.#counted[place] = (this.#counted[place] as number) + (counted[place] as number);
@@ -33,11 +31,7 @@ export class ExpectedUsage {
     }
   }
 
-  /** Events so far, repeats included, and those that count. */
-  get accepted(): number {
-    return this.#accepted;
-  }
-
+  /** Events that count. */
   get stored(): number {
     return this.#stored;
   }

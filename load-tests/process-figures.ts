@@ -5,7 +5,6 @@ import type { ProcessName } from './figures.ts';
 
 export interface ProcessFigures {
   readonly cpuSeconds: number;
-  readonly rssMb: number;
   /** The most since `forgetPeaks`. */
   readonly rssMbMax: number;
 }
@@ -19,10 +18,9 @@ export function processFigures(pid: number): Map<string, ProcessFigures> {
     const role = roleOf(id);
     const own = role === undefined ? undefined : figuresOf(id);
     if (role === undefined || own === undefined) continue;
-    const sum = figures.get(role) ?? { cpuSeconds: 0, rssMb: 0, rssMbMax: 0 };
+    const sum = figures.get(role) ?? { cpuSeconds: 0, rssMbMax: 0 };
     figures.set(role, {
       cpuSeconds: sum.cpuSeconds + own.cpuSeconds,
-      rssMb: sum.rssMb + own.rssMb,
       rssMbMax: sum.rssMbMax + own.rssMbMax,
     });
   }
@@ -89,7 +87,6 @@ function figuresOf(pid: number): ProcessFigures | undefined {
   const ticks = Number(fields[11]) + Number(fields[12]);
   return {
     cpuSeconds: ticks / clockTicksPerSecond,
-    rssMb: Number(rssKb) / 1_024,
     rssMbMax: Number(peakKb) / 1_024,
   };
 }

@@ -6,7 +6,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { fileURLToPath } from 'node:url';
 import { commandLine, descendants, eventually } from '../test/installation.ts';
 import { BenchInstallation } from './bench-installation.ts';
-import { type BenchRun, eventPoolSize, LoadProcesses, type LoadPlan, measureLoads } from './bench-run.ts';
+import { type BenchRun, LoadProcesses, type LoadPlan, measureLoads } from './bench-run.ts';
+import { poolEvents } from './event-pool.ts';
 import { type CpuProfile, profileTable } from './cpu-profile.ts';
 import { eventPlan } from './event-scenarios.ts';
 import { checkPlan, usagePlan } from './request-scenarios.ts';
@@ -35,7 +36,7 @@ async function profile(planOf: (run: BenchRun) => LoadPlan, folder: string): Pro
   const seed = 20_261;
   const bench = await BenchInstallation.start({
     seed,
-    poolSize: eventPoolSize,
+    poolSize: poolEvents,
     customers,
     counted: customers,
     metered: true,
