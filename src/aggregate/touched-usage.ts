@@ -63,13 +63,15 @@ export class TouchedUsage {
   }
 
   /** The flush must be counted: whoever is written down is looked at as of now. */
-  async touch(
-    byEvents: ReadonlySet<string>,
-    rows: readonly Pick<MeasurementRow, 'customerId' | 'featureId'>[],
-  ): Promise<void> {
-    const refIds = this.#watched?.refIds;
+  touch(byEvents: ReadonlySet<string>): Promise<void> {
+    return this.#write(byEvents);
+  }
+
+  /** As `touch`, for those who reported these measurements. */
+  async byReports(rows: readonly Pick<MeasurementRow, 'customerId' | 'featureId'>[]): Promise<void> {
+    const refIds = (await this.#current())?.refIds;
     const reported = rows.filter(({ featureId }) => refIds?.has(featureId) === true);
-    await this.#write(new Set([...byEvents, ...reported.map(({ customerId }) => customerId)]));
+    await this.#write(new Set(reported.map(({ customerId }) => customerId)));
   }
 
   /** Their usage was changed by something else than a flush. */

@@ -12,10 +12,13 @@ export interface QueueKeys {
   readonly books: string;
   /** Hash of counters: events that matched a feature but had no usable field. */
   readonly notCounted: string;
-  /** Hash: `begun`, `counted` (by the live counters) and `done`, the newest flush ids. */
+  /**
+   * Hash: `begun`, `told` (its reporters), `counted` (by the live counters) and `done`, the newest flush ids; `inHand`,
+   * the one begun last that is told of only when it is stored; `bundle`, see `manifest-codec.ts`.
+   */
   readonly flush: string;
-  /** Hash: the flush in hand; absent when there is none. */
-  readonly manifest: string;
+  /** Hash: flush id → manifest (see `manifest-codec.ts`) of every flush that has begun and is not done. */
+  readonly manifests: string;
   readonly lease: string;
   readonly epoch: string;
   /** A batch's content is at this prefix and its id; an empty value says that the batch was here lately. */
@@ -53,7 +56,7 @@ export function queueKeys(namespace = '{tollgate}'): QueueKeys {
     books: `${namespace}:books`,
     notCounted: `${namespace}:not-counted`,
     flush: `${namespace}:flush`,
-    manifest: `${namespace}:manifest`,
+    manifests: `${namespace}:manifests`,
     lease: `${namespace}:lease`,
     epoch: `${namespace}:epoch`,
     payloadPrefix: `${namespace}:payload:`,

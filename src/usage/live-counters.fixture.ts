@@ -9,7 +9,9 @@ import { ClickhouseUsageReader } from './clickhouse-usage-reader.ts';
 import { ClickhouseUsageTallies } from './clickhouse-usage-tallies.ts';
 import { LiveCounters, type UsageTallies } from './live-counters.ts';
 import type { UsageAsk } from './live-usage.ts';
+import { RedisAcknowledgedUsage } from './redis-acknowledged-usage.ts';
 import { type CounterLimits, RedisCounterStore } from './redis-counter-store.ts';
+import { settledTallies } from './settled-usage.ts';
 
 export interface ReaderSetup {
   readonly limits?: Partial<CounterLimits>;
@@ -30,7 +32,8 @@ export class LiveReader {
     this.redis = openRedis(inject('redisUrl'), 'edge');
     onTestFinished(() => closeRedis(this.redis));
     this.store = new RedisCounterStore(this.redis, world.queue.keys, setup.limits);
-    const stored = new ClickhouseUsageTallies(database.client);
+    const acknowledged = new RedisAcknowledgedUsage(this.redis, world.queue.keys);
+    const stored = settledTallies(new ClickhouseUsageTallies(database.client), acknowledged);
     const tallies: UsageTallies = {
       tally: async (...asked) => {
         this.tallies += 1;
@@ -59,7 +62,12 @@ export class LiveReader {
 }
 
 /** The figures by the query of everybody else. */
-export async function recount(database: TestDatabase, asks: readonly UsageAsk[]): Promise<string[]> {
+export async function recount(
+  world: WorkerWorld,
+  database: TestDatabase,
+  asks: readonly UsageAsk[],
+): Promise<string[]> {
+  await world.stored();
   const reader = new ClickhouseUsageReader(database.client, { feature: () => Promise.resolve(undefined) });
   const figures = asks.map(({ customerId, feature, resourceId, period }) =>
     reader.currentUsage({ customerId, feature, resourceId: resourceId ?? '' }, { period }),
