@@ -1,7 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { createClickhouseClient, runStatement, selectRows } from './clickhouse-client.ts';
-import { migrateClickhouse, migrations } from './migrations.ts';
+import { migrateClickhouse, type Migration, migrations } from './migrations.ts';
+import { events } from './migrations/0001-events.ts';
+import { cheaperMerges } from './migrations/0007-cheaper-merges.ts';
 
 const target = { url: inject('clickhouseUrl'), database: `test \`${randomUUID()}` };
 const client = createClickhouseClient(target);
@@ -48,6 +50,37 @@ describe('migrateClickhouse', () => {
     expect(await rows('SELECT customer_id FROM events')).toEqual([{ customer_id: 'a' }]);
   });
 
+  it('keeps what was stored before codecs and settings changed, merged or not', async () => {
+    const instants = ['1900-01-01 00:00:00.001', '1969-12-31 23:59:59.999', '2299-12-31 23:59:59.999'];
+    const steps = [...events.statements, ...cheaperMerges.statements, ...settingStatements(cheaperMerges)];
+    for (const [step, sql] of steps.entries()) {
+      await runStatement(client, sql.replace(/\bevents\b/, 'former'));
+      for (const instant of instants) {
+        await runStatement(client, insertEvent('d', '', instant, step).replace('events', 'former'));
+      }
+    }
+    const stored = () =>
+      rows('SELECT flush, toString(timestamp) AS at, dimensions FROM former ORDER BY timestamp, flush');
+    const expected = instants.flatMap((at) =>
+      steps.map((_, step) => ({ flush: String(step), at, dimensions: { a: 'b' } })),
+    );
+    expect(await stored()).toEqual(expected);
+    await runStatement(client, 'OPTIMIZE TABLE former FINAL');
+    expect(await stored()).toEqual(expected);
+    await runStatement(client, 'DROP TABLE former');
+  });
+
+  it('sets what makes tables cheaper, and passes over what a server does not know', async () => {
+    const [table] = await rows(
+      "SELECT engine_full FROM system.tables WHERE database = currentDatabase() AND name = 'events'",
+    );
+    expect(JSON.stringify(table)).toContain("merge_selector_base = '10'");
+    const unknown = { table: 'events', name: 'no_such_setting', value: '1' };
+    const step = { id: migrations.length + 1, name: 'unknown', statements: [], settings: [unknown] };
+    expect(await migrateClickhouse(target, [...migrations, step])).toEqual(['unknown']);
+    await runStatement(client, `DELETE FROM schema_migrations WHERE id = ${step.id}`);
+  });
+
   it('numbers its steps from 1 without a gap', () => {
     expect(migrations.map((migration) => migration.id)).toEqual(migrations.map((_, index) => index + 1));
   });
@@ -85,7 +118,16 @@ describe('the tables', () => {
   });
 });
 
-function insertEvent(customerId: string, settings = '', timestamp = '2024-01-01 00:00:00.000'): string {
-  const columns = `1, 2, now64(3), '${timestamp}', 'request', '${customerId}', '', 'key', '', map('a', 'b')`;
+function settingStatements({ settings = [] }: Migration): string[] {
+  return settings.map(({ name, value }) => `ALTER TABLE events MODIFY SETTING ${name} = '${value}'`);
+}
+
+function insertEvent(
+  customerId: string,
+  settings = '',
+  timestamp = '2024-01-01 00:00:00.000',
+  flush = 1,
+): string {
+  const columns = `${flush}, 2, now64(3), '${timestamp}', 'request', '${customerId}', '', 'key', '', map('a', 'b')`;
   return `INSERT INTO events ${settings} SELECT ${columns}`;
 }

@@ -13,6 +13,7 @@ import { eventConflicts } from './migrations/0003-event-conflicts.ts';
 import { changeLog } from './migrations/0004-change-log.ts';
 import { acknowledgedLimits } from './migrations/0005-acknowledged-limits.ts';
 import { corrections } from './migrations/0006-corrections.ts';
+import { cheaperMerges } from './migrations/0007-cheaper-merges.ts';
 
 /**
  * One step. Its statements must be idempotent (`IF NOT EXISTS` and the like): two processes that start together
@@ -22,6 +23,14 @@ export interface Migration {
   readonly id: number;
   readonly name: string;
   readonly statements: readonly string[];
+  /** Set after the statements, on servers that know them: they make tables cheaper, and nothing depends on them. */
+  readonly settings?: readonly TableSetting[];
+}
+
+export interface TableSetting {
+  readonly table: string;
+  readonly name: string;
+  readonly value: string;
 }
 
 /** In the order they run; an entry never changes once it was released. */
@@ -32,17 +41,21 @@ export const migrations: readonly Migration[] = [
   changeLog,
   acknowledgedLimits,
   corrections,
+  cheaperMerges,
 ];
 
 /** Creates the database and runs what is missing. Answers the names of the steps that this call ran. */
-export async function migrateClickhouse(target: ClickhouseTarget): Promise<readonly string[]> {
+export async function migrateClickhouse(
+  target: ClickhouseTarget,
+  steps: readonly Migration[] = migrations,
+): Promise<readonly string[]> {
   await createDatabase(target);
   const client = createClickhouseClient({ ...target, openConnectionsMax: 1 });
   try {
     await runStatement(client, createJournal);
     const done = await completed(client);
     const ran: string[] = [];
-    for (const migration of migrations) {
+    for (const migration of steps) {
       if (done.has(migration.id)) continue;
       await run(client, migration);
       ran.push(migration.name);
@@ -91,9 +104,22 @@ async function completed(client: ClickHouseClient): Promise<ReadonlySet<number>>
 
 async function run(client: ClickHouseClient, migration: Migration): Promise<void> {
   for (const statement of migration.statements) await runStatement(client, statement);
+  for (const { table, name, value } of migration.settings ?? []) {
+    if (await knowsSetting(client, name)) {
+      await runStatement(client, `ALTER TABLE ${table} MODIFY SETTING ${name} = '${value}'`);
+    }
+  }
   // Recorded last: a process that dies before this line runs the step again, which changes nothing.
   await runStatement(
     client,
     `INSERT INTO schema_migrations SELECT ${migration.id}, '${migration.name}', now64(3, 'UTC')`,
   );
+}
+
+async function knowsSetting(client: ClickHouseClient, name: string): Promise<boolean> {
+  const statement = {
+    sql: 'SELECT name FROM system.merge_tree_settings WHERE name = {name:String}',
+    params: { name },
+  };
+  return (await selectRows(client, statement)).length > 0;
 }
