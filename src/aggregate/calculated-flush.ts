@@ -16,14 +16,12 @@ import { type Quantity, quantityToText } from '../quantity.ts';
 import { acknowledgement, limitExceeded, measurementId, originalMissing, refusalOf } from './acknowledge.ts';
 import { decisions } from './decide.ts';
 import { type CountedCopy, type LookupKey, lookupKeysMax } from './deduplicate.ts';
-import type { MeasurementKey, MeasurementRow, StoredAcknowledgement } from './flush-store.ts';
+import type { FlushStore, MeasurementKey, MeasurementRow, StoredAcknowledgement } from './flush-store.ts';
 import { groupBy } from './group-by.ts';
 import type { Persistence } from './persistence.ts';
 import { type DecidedMeasurement, type FlushPlan, measurementsOf } from './plan.ts';
-import { identityKey, type RecentAcknowledgements } from './recent-acknowledgements.ts';
 import { decodeReservationPlan } from './reservation-orders.ts';
 import { openRunningUsage } from './running-usage.ts';
-import type { UsageQuestions } from './settled-store.ts';
 import type { FeatureUsage, UsageStates } from './usage-states.ts';
 
 export interface CalculatedFlush {
@@ -36,9 +34,8 @@ export interface CalculatedFlush {
 }
 
 export interface CalculatedFlushParts {
-  readonly store: UsageQuestions;
+  readonly store: FlushStore;
   readonly states: UsageStates;
-  readonly recent: Pick<RecentAcknowledgements, 'find'>;
   readonly persistence: Persistence;
   readonly windowMs: number;
 }
@@ -129,22 +126,13 @@ async function findOriginals(
     const inFlush = (rowsByIdentity.get(identityKey(duplicate.fact)) ?? []).find((row) =>
       repeats(duplicate.fact, row, parts.windowMs),
     );
-    const original = inFlush ?? recentOriginal(duplicate.fact, parts);
-    if (original !== undefined) originals.set(duplicate.position, original);
-    return original === undefined;
+    if (inFlush !== undefined) originals.set(duplicate.position, inFlush);
+    return inFlush === undefined;
   });
   for (let from = 0; from < elsewhere.length; from += lookupKeysMax) {
     await findStoredOriginals(elsewhere.slice(from, from + lookupKeysMax), originals, parts);
   }
   return originals;
-}
-
-function recentOriginal(
-  fact: MeasurementFact,
-  { recent, windowMs }: CalculatedFlushParts,
-): MeasurementRow | undefined {
-  const row = recent.find(fact);
-  return row !== undefined && repeats(fact, row, windowMs) ? row : undefined;
 }
 
 /**
@@ -203,4 +191,10 @@ function repeats(fact: MeasurementFact, copy: CountedCopy, windowMs: number): bo
     windowMs,
   );
   return verdict === verdicts.duplicate;
+}
+
+function identityKey(
+  fact: Pick<MeasurementFact, 'customerId' | 'featureId' | 'resourceId' | 'idempotencyKey'>,
+): string {
+  return JSON.stringify([fact.customerId, fact.featureId, fact.resourceId, fact.idempotencyKey]);
 }

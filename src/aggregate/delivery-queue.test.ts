@@ -6,13 +6,7 @@ import { DeliveryQueue, type FlushLimits } from './delivery-queue.ts';
 const never = 3_600_000;
 
 function queueWith(limits: Partial<FlushLimits> = {}): DeliveryQueue {
-  return new DeliveryQueue({
-    rowsMax: 100,
-    measurementsMax: 10,
-    bytesMax: 1_000,
-    lingerMs: never,
-    ...limits,
-  });
+  return new DeliveryQueue({ rowsMax: 100, bytesMax: 1_000, lingerMs: never, ...limits });
 }
 
 let ids = 0;
@@ -28,27 +22,12 @@ function pushed(
   return Promise.allSettled(deliveries.map((each) => queue.push(each)));
 }
 
-const ofUsage = (count = 1): Delivery => delivery(count, 1, 'usage');
-
-test('usage is taken at once and by itself, as much as one flush may change', async () => {
+test('usage is taken at once, with the events that wait', async () => {
   const queue = queueWith();
-  const [events, a, b, c] = [delivery(), ofUsage(6), ofUsage(4), ofUsage()];
+  const [events, usage] = [delivery(), delivery(1, 1, 'usage')];
   const taken = queue.take();
-  void pushed(queue, [events, a, b, c]);
-  expect(await taken).toEqual([a, b]);
-  expect(await queue.take()).toEqual([c]);
-});
-
-test('events that are due come in turn with usage that never ends', async () => {
-  const queue = queueWith({ lingerMs: 0 });
-  const [events, later, ...usage] = [delivery(), delivery(), ofUsage(10), ofUsage(10), ofUsage(10)];
-  void pushed(queue, [events, ...usage]);
-  expect(await queue.take()).toEqual(usage.slice(0, 1));
-  expect(await queue.take()).toEqual([events]);
-  void pushed(queue, [later]);
-  expect(await queue.take()).toEqual(usage.slice(1, 2));
-  expect(await queue.take()).toEqual([later]);
-  expect(await queue.take()).toEqual(usage.slice(2));
+  void pushed(queue, [events, usage]);
+  expect(await taken).toEqual([events, usage]);
 });
 
 test('events linger, then go', async () => {
@@ -80,12 +59,9 @@ test('what has to be flushed again comes first, the rest is done with', async ()
   const outcomes = pushed(queue, [a, b]);
   expect(await queue.take()).toEqual([a, b]);
   const later = pushed(queue, [c]);
-  queue.settle([a]);
-  queue.putBack([b]);
-  expect(await queue.take()).toEqual([b, c]);
-  // More than once, and of what is not in hand any more: nothing happens.
-  queue.settle([a, b, c]);
   queue.settle([b]);
+  expect(await queue.take()).toEqual([b, c]);
+  queue.settle([]);
   expect([...(await outcomes), ...(await later)].map(({ status }) => status)).toEqual(
     Array.from({ length: 3 }, () => 'fulfilled'),
   );

@@ -70,7 +70,7 @@ export interface FlushStore {
   insertMeasurements(token: string, rows: readonly MeasurementRow[]): Promise<void>;
   /** As `insertEvents` when an earlier attempt may have stored all, some or none; `rows` is how many there are. */
   repeatEvents(flushId: number, token: string, chunks: readonly Buffer[], rows: number): Promise<void>;
-  repeatMeasurements(token: string, rows: readonly MeasurementRow[]): Promise<void>;
+  repeatMeasurements(flushId: number, token: string, rows: readonly MeasurementRow[]): Promise<void>;
   /** Whether the content of these chunks could be stored; stores nothing. */
   takesEvents(chunks: readonly Buffer[]): Promise<boolean>;
 

@@ -1,118 +1,129 @@
 /**
- * Flushes: the units in which batches are decided, one after another, and become stored rows. What is decided stands in
- * the flush's manifest before anything is done, so one that was begun is done again by the next owner, exactly.
+ * A flush: the one unit in which batches become stored rows, strictly one after another. Each step below says
+ * what a crash there means; a "crash" is also a worker that lost its ownership and writes nothing more.
  */
 import { randomUUID } from 'node:crypto';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import {
-  BatchesGoneError,
-  type Delivery,
-  type Manifest,
-  type Unfinished,
-  type UnfinishedFlush,
-} from '../queue/ledger.ts';
+import type { FeatureCatalog } from '../catalog/feature.ts';
+import type { Clock } from '../clock.ts';
+import type { CustomerDirectory } from '../customers/customer.ts';
+import type { EntitlementSource } from '../entitlements/entitlement.ts';
+import type { UsageOutcome } from '../metering/acknowledgement.ts';
+import { BatchesGoneError, type Delivery, type Ledger, type Manifest } from '../queue/ledger.ts';
+import type { Logger } from '../telemetry.ts';
 import { buried } from './acknowledge.ts';
-import { type KnownWorld, screenBatch, settleBatch, withFeatureRefIds } from './decide.ts';
+import { type CalculatedFlush, calculateFlush } from './calculated-flush.ts';
+import type { Checkpoint } from './checkpoint.ts';
+import {
+  decisions,
+  type KnownWorld,
+  screenBatch,
+  settleBatch,
+  tallyOf,
+  withFeatureRefIds,
+} from './decide.ts';
 import { openClaims } from './deduplicate.ts';
-import { EventFlush } from './event-flush.ts';
-import { deliveriesOf, type FlushParts } from './flush-parts.ts';
-import { StoreRefusedDataError } from './flush-store.ts';
-import { type FlushPlan, planOf } from './plan.ts';
+import { type FlushStore, StoreRefusedDataError } from './flush-store.ts';
+import type { IdentityTable } from './identity-table.ts';
+import { NotCountedWatch } from './not-counted.ts';
+import type { Persistence } from './persistence.ts';
+import { type DecidedBatch, type FlushPlan, planOf } from './plan.ts';
 import { type ReadBatch, readBatch } from './read-batch.ts';
 import { rebuildTable } from './recovery.ts';
+import { TouchedUsage, type UsageWatch } from './touched-usage.ts';
 import { encodeReservationPlan } from './reservation-orders.ts';
-import { TouchedUsage } from './touched-usage.ts';
-import { UsageFlush } from './usage-flush.ts';
+import { UsageCounting } from './usage-counting.ts';
 import { openUsageLimits } from './usage-limits.ts';
+import { UsageStates } from './usage-states.ts';
 import { encodeTerms } from './usage-terms.ts';
-import type { UsageStoringEvents } from './usage-storing.ts';
+import type { WorkerMetrics } from './worker-metrics.ts';
 
-/** What becomes of the batches of a flush; those of usage that are neither are done with once they are stored. */
-export interface FlushEnd {
-  readonly done: readonly Delivery[];
-  /** To be flushed again, because the flush had to be given up for the sake of others in it. */
-  readonly again: readonly Delivery[];
+export interface FlushParts {
+  readonly ledger: Ledger;
+  readonly store: FlushStore;
+  readonly table: IdentityTable;
+  readonly catalog: Pick<FeatureCatalog, 'features'>;
+  readonly customers: Pick<CustomerDirectory, 'existing'>;
+  readonly entitlements: EntitlementSource;
+  readonly watch: UsageWatch | undefined;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: WorkerMetrics;
+  readonly persistence: Persistence;
+  readonly checkpoint: Checkpoint;
 }
 
 export class Flusher {
   readonly #parts: FlushParts;
+  readonly #states: UsageStates;
+  readonly #counting: UsageCounting;
   readonly #touched: TouchedUsage;
-  readonly #usage: UsageFlush;
-  readonly #events: EventFlush;
   #lastFlushId: number;
 
   /** @param lastFlushId the newest that the ledger or the store knows: ids rise for ever. */
-  constructor(parts: FlushParts, lastFlushId: number, events: UsageStoringEvents) {
+  constructor(parts: FlushParts, lastFlushId: number) {
     this.#parts = parts;
+    this.#states = new UsageStates(parts.store);
+    this.#counting = new UsageCounting(parts.ledger.counters, parts.checkpoint);
     this.#touched = new TouchedUsage(parts);
-    this.#usage = new UsageFlush(parts, this.#touched, events);
-    this.#events = new EventFlush(parts, this.#touched, this.#usage.storing);
     this.#lastFlushId = lastFlushId;
   }
 
   /**
-   * Carries the deliveries, which are of one kind, through to the end, or to where their reporters have been told.
-   * Rejects only when the worker must stop; what was begun is then finished by the next owner.
+   * Carries the deliveries through to the end. Returns those that have to be flushed again, because the flush
+   * had to be given up for the sake of others in it; all the rest is done with. Rejects only when the worker
+   * must stop; what was begun is then finished by the next owner.
    */
-  async flush(deliveries: readonly Delivery[]): Promise<FlushEnd> {
-    this.#usage.storing.throwIfFailed();
-    // A crash before it is begun: nothing was written, the batches are pending and are delivered again. The claims
+  async flush(deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
+    const { ledger, metrics, checkpoint } = this.#parts;
+    // A crash before `begin`: nothing was written, the batches are pending and are delivered again. The claims
     // in the table died with the process.
     const batches = await this.#read(deliveries);
-    const plan = batches.length === 0 ? undefined : await this.#decided(batches);
-    if (plan === undefined) return { done: deliveries, again: [] };
+    if (batches.length === 0) return [];
+    const plan = await metrics.time('decide', () => this.#decide(batches));
+    await checkpoint('afterDecide');
     try {
-      const again = await this.#carryOut(plan);
-      const isStored = plan.batches.some(({ batch }) => batch.kind === 'events');
-      const later = new Set(isStored ? again : deliveriesOf(plan));
-      return { done: deliveries.filter((each) => !later.has(each)), again };
+      // A crash after `begin`: the next owner finds the manifest and does exactly this flush first.
+      await metrics.time('begin', () => ledger.begin(plan.manifest));
     } catch (error) {
       if (!(error instanceof BatchesGoneError)) throw error;
       const gone = new Set(error.batchIds);
-      const again = deliveriesOf(plan).filter(({ batchId }) => !gone.has(batchId));
-      await this.#startOver();
-      return { done: deliveries.filter((each) => !again.includes(each)), again };
+      return this.#startOver(deliveriesOf(plan.batches).filter(({ batchId }) => !gone.has(batchId)));
     }
+    await checkpoint('afterBegin');
+    return this.#carryOut(plan, 'first');
   }
 
-  /** Finishes what earlier owners began: same rows, same tokens, same decisions. */
-  async redo({ flushes, bundle }: Unfinished): Promise<void> {
-    if (flushes.length === 0) return;
-    this.#parts.logger.info(
-      { flushes: flushes.map(({ manifest }) => manifest.flushId) },
-      'redoing unfinished flushes',
-    );
+  /** Finishes a flush that an earlier owner began: same rows, same token, same decisions. */
+  async redo(manifest: Manifest, deliveries: readonly Delivery[]): Promise<void> {
     const features = await this.#featuresById();
-    const plans = flushes.map((flush) => replan(flush, features));
-    await this.#usage.redo(
-      plans.filter(({ batches }) => batches.every(({ batch }) => batch.kind === 'usage')),
-      bundle,
+    const batches = deliveries.map((delivery) => {
+      const batch = readBatch(delivery);
+      // It was read before it was begun; this can only be another version of the program.
+      if (batch.kind === 'corrupt')
+        throw new Error(`flush ${manifest.flushId} cannot be redone: ${batch.reason}`);
+      return batch.kind === 'events' ? batch : { ...batch, facts: withFeatureRefIds(batch.facts, features) };
+    });
+    this.#parts.logger.info(
+      { flush: manifest.flushId, batches: batches.length },
+      'redoing an unfinished flush',
     );
-    for (const plan of plans) {
-      if (plan.batches.some(({ batch }) => batch.kind === 'events'))
-        await this.#carryOutEvents(plan, 'repeat');
-    }
+    await this.#carryOut(planOf(manifest, batches), 'repeat');
   }
 
   /** See `AggregateWorker.betweenFlushes`, which keeps it apart from flushes. */
   async change(customerIds: readonly string[], change: () => Promise<void>): Promise<void> {
     const { ledger } = this.#parts;
-    await this.#usage.storing.idle();
     await ledger.confirm();
     try {
       await change();
     } finally {
       // A change whose answer was lost may have been made all the same.
-      this.#usage.forget();
+      this.#states.clear();
       // Refused to a former owner, so that the next one, who may have read before the change, is told of it again.
       await ledger.counters.forget(customerIds);
       await this.#touched.touchAll(customerIds);
     }
-  }
-
-  /** Resolves once all that was flushed is stored. */
-  idle(): Promise<void> {
-    return this.#usage.storing.idle();
   }
 
   /** Buries what cannot be read. A crash: each burial is one step, done or not; the batch is delivered again. */
@@ -122,22 +133,14 @@ export class Flusher {
       const batch = readBatch(delivery);
       if (batch.kind === 'corrupt') await this.#bury([delivery], batch.reason);
       else batches.push(batch);
-      if (delivery.payload.length > bytesPerTurn) await nextTurn();
+      await nextTurn();
     }
     return batches;
   }
 
-  async #decided(batches: readonly ReadBatch[]): Promise<FlushPlan> {
-    const { metrics, checkpoint } = this.#parts;
-    const plan = await metrics.time('decide', () => this.#decide(batches));
-    await checkpoint('afterDecide');
-    return plan;
-  }
-
   /** Changes nothing but the table in memory, which is rebuilt wherever the flush does not come to its end. */
   async #decide(batches: readonly ReadBatch[]): Promise<FlushPlan> {
-    const { table, clock, persistence, entitlements, ledger } = this.#parts;
-    const { settled: store, states } = this.#usage;
+    const { store, table, clock, persistence } = this.#parts;
     const world = await this.#knownWorld(batches);
     const screened = batches.map((batch) => screenBatch(batch, world));
     const claims = await persistence.until('lookup', () =>
@@ -148,14 +151,15 @@ export class Flusher {
       ),
     );
     const flushId = this.#lastFlushId + 1;
+    const { entitlements, ledger } = this.#parts;
     const { reservations } = ledger;
     const decidedAt = clock.now();
-    const parts = { store, states, persistence, entitlements, reservations, decidedAt };
+    const parts = { store, states: this.#states, persistence, entitlements, reservations, decidedAt };
     const limits = await openUsageLimits(screened, world, flushId, parts);
     const decided: Uint8Array[] = [];
     for (const [index, each] of screened.entries()) {
       decided.push(settleBatch(each, claims, limits.admissions[index]));
-      if (each.batch.kind === 'events') await nextTurn();
+      await nextTurn();
     }
     this.#lastFlushId = flushId;
     const manifest: Manifest = {
@@ -173,26 +177,139 @@ export class Flusher {
     );
   }
 
-  async #carryOut(plan: FlushPlan): Promise<readonly Delivery[]> {
+  async #carryOut(plan: FlushPlan, attempt: Attempt): Promise<readonly Delivery[]> {
     const { ledger, metrics, checkpoint } = this.#parts;
-    if (plan.batches.every(({ batch }) => batch.kind === 'usage')) {
-      await this.#usage.acknowledge(plan);
-      return [];
-    }
-    // A crash after: the next owner finds the manifest and does exactly this flush first.
-    await metrics.time('begin', () => ledger.begin(plan.manifest));
-    await checkpoint('afterBegin');
-    return this.#carryOutEvents(plan, 'first');
-  }
-
-  async #carryOutEvents(plan: FlushPlan, attempt: 'first' | 'repeat'): Promise<readonly Delivery[]> {
+    const { flushId, decisions: decided } = plan.manifest;
+    let notCounted: Readonly<Record<string, number>>;
+    let calculated: CalculatedFlush;
+    let touched: ReadonlySet<string>;
     try {
-      await this.#events.carryOut(plan, attempt);
-      return [];
+      // A crash in or between the inserts: some partitions may be written. The redo sends what is missing under
+      // the same tokens, and looks whether all is there.
+      const inserting = metrics.time('events', () => this.#insertEvents(plan, attempt));
+      // The counting happens while ClickHouse works.
+      [notCounted, touched] = await Promise.all([
+        this.#notCounted(plan),
+        this.#touched.byEvents(plan),
+        inserting,
+        this.#counting.prepare(plan),
+        checkpoint('duringInsert'),
+      ]);
+      await checkpoint('afterEvents');
+      calculated = await metrics.time('measurements', () => this.#insertMeasurements(plan, attempt));
+      await checkpoint('afterMeasurements');
     } catch (error) {
       if (!(error instanceof StoreRefusedDataError)) throw error;
       return this.#setAside(plan, error);
     }
+    // A crash while counting: the redo counts the same again, and each counter takes its part once. Before the
+    // reply, so that who was told of a measurement finds it in the next check.
+    await metrics.time('count', () => this.#counting.count(plan, calculated));
+    await checkpoint('afterCount');
+    // A crash before: the redo writes the same customers down. After: they are looked at once more.
+    await this.#touched.touch(touched, calculated.rows);
+    await checkpoint('afterTouch');
+    // A crash meanwhile: the redo applies the same again. After the counting, so that no check misses usage that is
+    // committed; before the reply, so that every check after it heeds what is reserved.
+    const { decidedAt } = plan.manifest;
+    await ledger.reservations.apply(calculated.reservations, decidedAt);
+    await checkpoint('afterReservations');
+    // Everything is stored, so it is true already; told before the flush is booked, a crash in between costs no
+    // reporter the answer: the redo tells it again.
+    await metrics.time('reply', () => this.#reply(plan, calculated.outcomes));
+    await checkpoint('afterReply');
+    // A crash before: redone, adding nothing. After: the batches are gone from the queue, their jobs complete
+    // when they are delivered again.
+    await metrics.time('finish', () => ledger.finish(flushId, tallyOf(decided), notCounted));
+    await checkpoint('afterFinish');
+    this.#states.keep(calculated.usages);
+    const now = this.#parts.clock.now();
+    metrics.flushed(
+      decided.length,
+      deliveriesOf(plan.batches).map(({ sealedAt }) => now - sealedAt),
+    );
+    return [];
+  }
+
+  async #insertEvents(plan: FlushPlan, attempt: Attempt): Promise<void> {
+    const { store } = this.#parts;
+    const { flushId, token } = plan.manifest;
+    const chunksWith = (decision: number): Buffer[] =>
+      plan.batches.filter((batch) => batch.decided.includes(decision)).flatMap(chunksOf);
+    const counted = chunksWith(decisions.counts);
+    if (counted.length > 0) {
+      const rows = rowsOf(plan.batches, decisions.counts);
+      await this.#insert(plan, 'events', attempt, {
+        first: () => store.insertEvents(flushId, token, counted),
+        repeat: () => store.repeatEvents(flushId, token, counted, rows),
+      });
+    }
+    const conflicts = chunksWith(decisions.conflict);
+    if (conflicts.length === 0) return;
+    // They count nowhere, so their token is enough.
+    const keep = () => store.insertConflicts(flushId, token, conflicts);
+    await this.#insert(plan, 'events', attempt, { first: keep, repeat: keep });
+  }
+
+  async #insertMeasurements(plan: FlushPlan, attempt: Attempt): Promise<CalculatedFlush> {
+    const { store, table, persistence } = this.#parts;
+    const { windowMs } = table;
+    const calculated = await calculateFlush(plan, { store, states: this.#states, persistence, windowMs });
+    const { rows } = calculated;
+    const { flushId, token } = plan.manifest;
+    if (rows.length > 0) {
+      await this.#insert(plan, 'measurements', attempt, {
+        first: () => store.insertMeasurements(token, rows),
+        repeat: () => store.repeatMeasurements(flushId, token, rows),
+      });
+    }
+    return calculated;
+  }
+
+  /** Until it succeeds; the ownership is made sure of each time, since the store knows no epochs. */
+  async #insert(
+    { manifest: { flushId } }: FlushPlan,
+    step: 'events' | 'measurements',
+    attempt: Attempt,
+    inserts: Readonly<Record<Attempt, () => Promise<void>>>,
+  ): Promise<void> {
+    const { ledger, persistence } = this.#parts;
+    let next = attempt;
+    const insert = async (): Promise<void> => {
+      await ledger.confirm();
+      const run = inserts[next];
+      next = 'repeat';
+      await run();
+    };
+    await persistence.until(step, insert, () => this.#nothingStored(flushId));
+  }
+
+  /** A flush of which anything is stored is never given up: its content was taken, so it can be taken. */
+  async #nothingStored(flushId: number): Promise<boolean> {
+    const { store, persistence } = this.#parts;
+    return (await persistence.until('count', () => store.countOfFlush(flushId))) === 0;
+  }
+
+  async #notCounted(plan: FlushPlan): Promise<Readonly<Record<string, number>>> {
+    const { catalog, persistence } = this.#parts;
+    const counts: Record<string, number> = {};
+    const watch = new NotCountedWatch(await persistence.until('catalog', () => catalog.features()));
+    for (const { batch, decided } of plan.batches) {
+      if (batch.kind === 'events') watch.count(batch.block, decided, counts);
+      await nextTurn();
+    }
+    return counts;
+  }
+
+  async #reply(plan: FlushPlan, outcomes: ReadonlyMap<number, UsageOutcome>): Promise<void> {
+    const { ledger } = this.#parts;
+    const replies = plan.batches.map(async ({ batch, decided, from }) => {
+      const { batchId, kind, replyTo } = batch.delivery;
+      if (kind !== 'usage') return;
+      const ofBatch = Array.from(decided, (_, row) => outcomes.get(from + row) ?? buried);
+      await ledger.reply(replyTo, { batchId, outcomes: ofBatch });
+    });
+    await Promise.all(replies);
   }
 
   /**
@@ -201,14 +318,18 @@ export class Flusher {
    * other batches are pending.
    */
   async #setAside(plan: FlushPlan, cause: StoreRefusedDataError): Promise<readonly Delivery[]> {
-    const atFault = await this.#events.atFault(plan);
+    const { store, persistence } = this.#parts;
+    const atFault: DecidedBatch[] = [];
+    for (const each of plan.batches) {
+      const chunks = chunksOf(each);
+      const taken =
+        chunks.length === 0 || (await persistence.until('probe', () => store.takesEvents(chunks)));
+      if (!taken) atFault.push(each);
+    }
     // When each is taken alone but not together, there is nothing left to tell them apart by.
-    const refused = new Set(
-      atFault.length > 0 ? atFault.map(({ batch }) => batch.delivery) : deliveriesOf(plan),
-    );
-    await this.#bury([...refused], cause.message);
-    await this.#startOver();
-    return deliveriesOf(plan).filter((delivery) => !refused.has(delivery));
+    const refused = deliveriesOf(atFault.length > 0 ? atFault : plan.batches);
+    await this.#bury(refused, cause.message);
+    return this.#startOver(deliveriesOf(plan.batches).filter((delivery) => !refused.includes(delivery)));
   }
 
   async #bury(deliveries: readonly Delivery[], reason: string): Promise<void> {
@@ -222,14 +343,11 @@ export class Flusher {
     logger.error({ batches: batchIds, reason }, 'set batches aside as dead letters; they keep their content');
   }
 
-  /**
-   * A claim never outlives a write that failed (contract, 5.1c): what this flush claimed is forgotten. What other
-   * flushes claimed is read again from the store, which must have it by then.
-   */
-  async #startOver(): Promise<void> {
-    await this.#usage.storing.idle();
-    this.#usage.forget();
+  /** A claim never outlives a write that failed (contract, 5.1c): what this flush claimed is forgotten. */
+  async #startOver(deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
+    this.#states.clear();
     await rebuildTable(this.#parts);
+    return deliveries;
   }
 
   async #knownWorld(batches: readonly ReadBatch[]): Promise<KnownWorld> {
@@ -237,11 +355,8 @@ export class Flusher {
     if (facts.length === 0) return { customers: new Set(), features: new Map() };
     const { customers, persistence } = this.#parts;
     const refIds = [...new Set(facts.map(({ customerId }) => customerId))];
-    const [existing, features] = await Promise.all([
-      persistence.until('customers', () => customers.existing(refIds)),
-      this.#featuresById(),
-    ]);
-    return { customers: existing, features };
+    const existing = await persistence.until('customers', () => customers.existing(refIds));
+    return { customers: existing, features: await this.#featuresById() };
   }
 
   async #featuresById(): Promise<KnownWorld['features']> {
@@ -255,16 +370,23 @@ export class Flusher {
   }
 }
 
-/** Reading smaller batches takes less time than waiting for the next turn of the event loop. */
-const bytesPerTurn = 64 * 1_024;
+/** Whether an insert is tried for the first time, or may have been stored by an attempt before. */
+type Attempt = 'first' | 'repeat';
 
-function replan({ manifest, deliveries }: UnfinishedFlush, features: KnownWorld['features']): FlushPlan {
-  const batches = deliveries.map((delivery) => {
-    const batch = readBatch(delivery);
-    // It was read before it was begun; this can only be another version of the program.
-    if (batch.kind === 'corrupt')
-      throw new Error(`flush ${manifest.flushId} cannot be redone: ${batch.reason}`);
-    return batch.kind === 'events' ? batch : { ...batch, facts: withFeatureRefIds(batch.facts, features) };
-  });
-  return planOf(manifest, batches);
+/** Events of these batches with the decision. */
+function rowsOf(batches: readonly DecidedBatch[], decision: number): number {
+  let rows = 0;
+  for (const { batch, decided } of batches) {
+    if (batch.kind !== 'events') continue;
+    for (const each of decided) if (each === decision) rows += 1;
+  }
+  return rows;
+}
+
+function chunksOf({ batch, decided }: DecidedBatch): Buffer[] {
+  return batch.kind === 'events' ? batch.block.withVerdicts(decided) : [];
+}
+
+function deliveriesOf(batches: readonly DecidedBatch[]): Delivery[] {
+  return batches.map(({ batch }) => batch.delivery);
 }

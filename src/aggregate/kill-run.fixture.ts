@@ -96,16 +96,11 @@ export class KillRun {
     return run;
   }
 
-  /** A worker process that lives until `death`, while batches arrive: `rows` of them, and more while it lives. */
+  /** A worker process that lives until `death`, while batches arrive that give it enough flushes to get there. */
   async lifeUntil(death: Death, rows = (death.visit + 1) * rowsMax): Promise<void> {
     const worker = this.#begin(death);
     this.#next = this.#spawn();
-    const ended = worker.end();
-    // What a worker decides together depends on time, so it is given more until it gets there.
-    if (rows > 0)
-      do await this.#produce(rows);
-      while (worker.isAlive);
-    const end = await ended;
+    const [end] = await Promise.all([worker.end(), this.#produce(rows)]);
     if (end !== 'SIGKILL') throw new Error(`not the death of ${JSON.stringify(death)}: ${end}`);
     await this.#bury();
   }
@@ -128,8 +123,7 @@ export class KillRun {
 
   /** The flush that was begun and not finished, and how much of it is to be stored. */
   async unfinishedFlush(): Promise<{ readonly flushId: number; readonly decided: RowCounts }> {
-    const { flushes } = await this.#world.queue.ledger().unfinished();
-    const [unfinished] = flushes;
+    const unfinished = await this.#world.queue.ledger().unfinished();
     if (unfinished === undefined) throw new Error('no flush is in hand');
     const { flushId, decisions } = unfinished.manifest;
     const decided = { events: 0, conflicts: 0, measurements: 0 };
@@ -197,7 +191,7 @@ export class KillRun {
       const facts = this.#events.batch(30 + this.#dice.below(40));
       await this.#world.send(facts);
       left -= facts.length;
-      if (this.#dice.below(3) > 0) this.#report(this.#usage.batch(3 + this.#dice.below(10)));
+      if (this.#dice.below(2) === 0) this.#report(this.#usage.batch(3 + this.#dice.below(10)));
       await delay(this.#dice.below(producePauseMs));
     }
   }
@@ -283,10 +277,6 @@ class WorkerProcess {
       this.kill();
       await this.#end;
     });
-  }
-
-  get isAlive(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   begin(life: WorkerLife): void {

@@ -14,12 +14,6 @@ const longestPauseMs = 2_000;
 /** A body that was cut off on its way looks like bad content; content that is bad stays so. */
 const refusalsUntilFinal = 3;
 
-/** What was acknowledged cannot be stored by this worker any more: it has to end, and the next owner does it. */
-export class StoringFailedError extends Error {
-  readonly code = 'STORING_FAILED';
-  readonly retryable = false;
-}
-
 export class Persistence {
   readonly #options: PersistenceOptions;
 
@@ -45,8 +39,7 @@ export class Persistence {
         return await attempt();
       } catch (error) {
         signal.throwIfAborted();
-        if (error instanceof FencedError || error instanceof StoringFailedError || isMistake(error))
-          throw error;
+        if (error instanceof FencedError || isMistake(error)) throw error;
         refusals = error instanceof StoreRefusedDataError ? refusals + 1 : 0;
         if (refusals >= refusalsUntilFinal && (await isFinal())) throw error;
         onRetry(step, error, count);

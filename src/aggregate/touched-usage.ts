@@ -63,15 +63,13 @@ export class TouchedUsage {
   }
 
   /** The flush must be counted: whoever is written down is looked at as of now. */
-  touch(byEvents: ReadonlySet<string>): Promise<void> {
-    return this.#write(byEvents);
-  }
-
-  /** As `touch`, for those who reported these measurements. */
-  async byReports(rows: readonly Pick<MeasurementRow, 'customerId' | 'featureId'>[]): Promise<void> {
-    const refIds = (await this.#current())?.refIds;
+  async touch(
+    byEvents: ReadonlySet<string>,
+    rows: readonly Pick<MeasurementRow, 'customerId' | 'featureId'>[],
+  ): Promise<void> {
+    const refIds = this.#watched?.refIds;
     const reported = rows.filter(({ featureId }) => refIds?.has(featureId) === true);
-    await this.#write(new Set(reported.map(({ customerId }) => customerId)));
+    await this.#write(new Set([...byEvents, ...reported.map(({ customerId }) => customerId)]));
   }
 
   /** Their usage was changed by something else than a flush. */

@@ -13,7 +13,6 @@ import { ManualClock } from '../clock.ts';
 import { ClickhouseCorrectionStore } from '../corrections/clickhouse-correction-store.ts';
 import { CorrectionApplier } from '../corrections/correction-applier.ts';
 import { RecordCorrections } from '../corrections/record-corrections.ts';
-import { settledCorrections } from '../corrections/settled-corrections.ts';
 import { entitled } from '../entitlements/entitlement.fixture.ts';
 import { LiveChecks } from '../entitlements/live-checks.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
@@ -28,10 +27,7 @@ import { newSubscription } from '../subscriptions/record-register.fixture.ts';
 import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
 import { ClickhouseUsageReader } from '../usage/clickhouse-usage-reader.ts';
 import { LiveReader } from '../usage/live-counters.fixture.ts';
-import { RedisAcknowledgedUsage } from '../usage/redis-acknowledged-usage.ts';
 import { RedisReservations } from '../usage/redis-reservations.ts';
-import { settledReader } from '../usage/settled-usage.ts';
-import type { UsageReader } from '../usage/usage.ts';
 import type { CheckpointName } from './checkpoint.ts';
 import type { AggregateWorker } from './worker.ts';
 import { aFeature, aMeasurement, anEvent, WorkerWorld } from './worker.fixture.ts';
@@ -64,7 +60,7 @@ export class WholeSystem {
   readonly #corrections: RecordCorrections;
   readonly #checks: LiveChecks;
   readonly #live: LiveReader;
-  readonly #reader: UsageReader;
+  readonly #reader: ClickhouseUsageReader;
   #worker: AggregateWorker | undefined;
 
   private constructor(
@@ -77,8 +73,7 @@ export class WholeSystem {
     const records = new RedisRecordStore(redis, `{whole-${randomUUID()}}`);
     const catalog = new RecordCatalog(records);
     const features = new RecordFeatureCatalog(records);
-    const acknowledged = new RedisAcknowledgedUsage(redis, world.queue.keys);
-    const store = settledCorrections(new ClickhouseCorrectionStore(database.client), acknowledged);
+    const store = new ClickhouseCorrectionStore(database.client);
     this.#world = world;
     this.#clock = clock;
     this.#records = records;
@@ -86,7 +81,7 @@ export class WholeSystem {
     this.#subscriptions = new RecordSubscriptionRegister({ records, catalog, clock });
     this.#corrections = new RecordCorrections({ records, store, clock, ackTimeoutMs: 10_000 });
     this.#live = live;
-    this.#reader = settledReader(new ClickhouseUsageReader(database.client, features), acknowledged);
+    this.#reader = new ClickhouseUsageReader(database.client, features);
     this.#checks = new LiveChecks({
       entitlements: this.#entitlements(),
       usage: live.live,

@@ -65,7 +65,7 @@ const worker = new AggregateWorker({
   logger: makeLogger('aggregate', 'error'),
   registry: makeRegistry('aggregate'),
   identities: { windowMs, entriesMax: 100_000 },
-  limits: { rowsMax, measurementsMax: rowsMax / 10 },
+  limits: { rowsMax },
   async checkpoint(name) {
     if (name !== death?.at) return;
     visits += 1;

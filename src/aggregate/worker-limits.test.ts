@@ -34,7 +34,6 @@ async function world(unitTransformation: Parameters<typeof aFeature>[1] = {}) {
     measured: (value: string, more: Partial<MeasurementFact> = {}) => aMeasurement(customer, value, more),
     history: async (start: number, end: number, resourceId = ''): Promise<string> => {
       const span = { start, end, interval: 'MONTH', timezone: 'UTC', groupBy: null } as const;
-      await opened.stored();
       const { totalUsage } = await reader.history({ customerId: customer, feature, resourceId, ...span });
       return quantityToText(totalUsage);
     },
@@ -305,7 +304,7 @@ test('a repeat is answered as the first time, whatever was granted since, also a
   expect(await own.report([seat])).toEqual([{ ...first, duplicate: true }]);
 });
 
-test.each<CheckpointName>(['afterAcknowledge', 'afterBundle', 'duringStore', 'afterBook'])(
+test.each<CheckpointName>(['afterBegin', 'afterEvents', 'afterMeasurements', 'afterReply'])(
   'a flush that is redone after a crash %s keeps to what was granted when it was decided',
   async (point) => {
     const { world: own, measured, history } = await world();

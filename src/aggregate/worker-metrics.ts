@@ -6,10 +6,10 @@ import type { IdentityTable } from './identity-table.ts';
 export type FlushStep =
   | 'decide'
   | 'begin'
-  | 'acknowledge'
   | 'events'
   | 'measurements'
   | 'count'
+  | 'reply'
   | 'finish'
   | 'rebuild';
 

@@ -11,7 +11,7 @@ import { quantityToText } from '../quantity.ts';
 import { closeRedis, openRedis, redisReady } from '../queue/redis-connection.ts';
 import { createTestDatabase, type TestDatabase } from '../store/clickhouse-database.fixture.ts';
 import { RedisReservations } from '../usage/redis-reservations.ts';
-import { type CheckpointName, usageCheckpoints } from './checkpoint.ts';
+import { type CheckpointName, checkpoints } from './checkpoint.ts';
 import { aFeature, aGrant, aMeasurement, amount, WorkerWorld } from './worker.fixture.ts';
 
 let database: TestDatabase;
@@ -289,45 +289,39 @@ test('what has expired is put aside with the next change, and what has ended is 
 });
 
 /** A crash at each point, with time going on before the successor comes: what was decided stays decided. */
-test.each<CheckpointName>(usageCheckpoints)(
-  'a worker that ends %s is finished by the next one',
-  async (point) => {
-    const { own, clock, start, reserve, reserving, committing, limited, reserved, stored } = await world();
-    const history = await start();
-    const { id } = await reserve('3', { ttlSeconds: 60 });
-    const commit = await committing(id, '2');
-    await history.stop();
-    let ends: (() => void) | undefined;
-    const happened = new Promise<void>((resolve) => {
-      ends = resolve;
-    });
-    const victim = own.worker({
-      clock,
-      ledgerOptions: { leaseMs: 400, renewMs: 100 },
-      checkpoint: (name) => {
-        if (name !== point) return;
-        ends?.();
-        throw new Error('an accident');
-      },
-    });
-    const answered = own.order(
-      [commit, reserving('5', { idempotencyKey: 'k' }), limited('4'), commit, limited('3')],
-      8_000,
-    );
-    await victim.start();
-    await happened;
-    await victim.ended();
-    // Before the manifest is written nothing is decided; afterwards the time of the decision holds.
-    if (point !== 'afterDecide') clock.advance(60_000);
-    await start();
-    const outcomes = await answered;
-    await own.settled();
-    expect(shown(outcomes)).toEqual(['2 of 2', 'ACTIVE', 'ENTITLEMENT_LIMIT_EXCEEDED', '2 of 2', '3 of 5']);
-    expect(await stored()).toHaveLength(2);
-    expect(await reserved()).toBe('5');
-    expect(shown(await own.order([commit, limited('0.1')]))).toEqual([
-      '2 of 2',
-      'ENTITLEMENT_LIMIT_EXCEEDED',
-    ]);
-  },
-);
+test.each<CheckpointName>(checkpoints)('a worker that ends %s is finished by the next one', async (point) => {
+  const { own, clock, start, reserve, reserving, committing, limited, reserved, stored } = await world();
+  const history = await start();
+  const { id } = await reserve('3', { ttlSeconds: 60 });
+  const commit = await committing(id, '2');
+  await history.stop();
+  let ends: (() => void) | undefined;
+  const happened = new Promise<void>((resolve) => {
+    ends = resolve;
+  });
+  const victim = own.worker({
+    clock,
+    ledgerOptions: { leaseMs: 400, renewMs: 100 },
+    checkpoint: (name) => {
+      if (name !== point) return;
+      ends?.();
+      throw new Error('an accident');
+    },
+  });
+  const answered = own.order(
+    [commit, reserving('5', { idempotencyKey: 'k' }), limited('4'), commit, limited('3')],
+    8_000,
+  );
+  await victim.start();
+  await happened;
+  await victim.ended();
+  // Before the manifest is written nothing is decided; afterwards the time of the decision holds.
+  if (point !== 'afterDecide') clock.advance(60_000);
+  await start();
+  const outcomes = await answered;
+  await own.settled();
+  expect(shown(outcomes)).toEqual(['2 of 2', 'ACTIVE', 'ENTITLEMENT_LIMIT_EXCEEDED', '2 of 2', '3 of 5']);
+  expect(await stored()).toHaveLength(2);
+  expect(await reserved()).toBe('5');
+  expect(shown(await own.order([commit, limited('0.1')]))).toEqual(['2 of 2', 'ENTITLEMENT_LIMIT_EXCEEDED']);
+});

@@ -20,12 +20,10 @@ import {
   queueUnderTest,
   unaccounted,
 } from '../queue/redis-queue.fixture.ts';
-import { closeRedis, openRedis, type RedisConnection, redisReady } from '../queue/redis-connection.ts';
 import type { LedgerOptions } from '../queue/redis-ledger.ts';
 import type { RedisReplyInbox } from '../queue/redis-replies.ts';
 import type { TestDatabase } from '../store/clickhouse-database.fixture.ts';
 import { ClickhouseFlushStore } from '../store/clickhouse-flush-store.ts';
-import { RedisAcknowledgedUsage } from '../usage/redis-acknowledged-usage.ts';
 import type { FlushStore } from './flush-store.ts';
 import { AggregateWorker, type AggregateWorkerOptions } from './worker.ts';
 
@@ -49,16 +47,13 @@ export class WorkerWorld {
   readonly #database: TestDatabase;
   readonly #producer: BullmqProducer;
   readonly #inbox: RedisReplyInbox;
-  readonly #acknowledged: RedisAcknowledgedUsage;
 
   private constructor(
     database: TestDatabase,
     queue: QueueUnderTest,
     producer: BullmqProducer,
     inbox: RedisReplyInbox,
-    redis: RedisConnection,
   ) {
-    this.#acknowledged = new RedisAcknowledgedUsage(redis, queue.keys);
     this.#database = database;
     this.queue = queue;
     this.#producer = producer;
@@ -68,10 +63,7 @@ export class WorkerWorld {
 
   static async open(database: TestDatabase): Promise<WorkerWorld> {
     const queue = await queueUnderTest(inject('redisUrl'));
-    const redis = openRedis(inject('redisUrl'), 'edge');
-    onTestFinished(() => closeRedis(redis));
-    await redisReady(redis, 5_000);
-    return new WorkerWorld(database, queue, await queue.producer(), await queue.inbox(), redis);
+    return new WorkerWorld(database, queue, await queue.producer(), await queue.inbox());
   }
 
   /** Not started; stopped when the test ends. */
@@ -142,11 +134,6 @@ export class WorkerWorld {
     return sealed;
   }
 
-  /** Waits until what was acknowledged is stored. */
-  stored(): Promise<void> {
-    return this.#acknowledged.stored();
-  }
-
   /** Waits until nothing is in flight; the books must balance then, as at every other moment (I5). */
   async settled(withinMs = 10_000): Promise<Books> {
     const desk = this.queue.desk;
@@ -158,7 +145,6 @@ export class WorkerWorld {
 
   /** One text a stored row, sorted: `<key>@<timestamp>`. */
   async storedKeys(customerId: string, table = 'events'): Promise<string[]> {
-    await this.stored();
     const answer = await this.#database.client.query({
       query: `SELECT concat(idempotency_key, '@', toString(toUnixTimestamp64Milli(timestamp))) AS key
         FROM {table:Identifier} WHERE customer_id = {customerId:String} ORDER BY key`,

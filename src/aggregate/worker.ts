@@ -11,10 +11,10 @@ import { type Consumer, type Delivery, FencedError, type Ledger } from '../queue
 import type { Logger } from '../telemetry.ts';
 import { type Checkpoint, passThrough } from './checkpoint.ts';
 import { DeliveryQueue, defaultFlushLimits, type FlushLimits } from './delivery-queue.ts';
-import { type FlushEnd, Flusher } from './flush.ts';
+import { Flusher } from './flush.ts';
 import type { FlushStore } from './flush-store.ts';
 import { IdentityTable, type IdentityTableOptions } from './identity-table.ts';
-import { Persistence, StoringFailedError } from './persistence.ts';
+import { Persistence } from './persistence.ts';
 import { lastFlushId, outliveForgotten, rebuildTable } from './recovery.ts';
 import type { UsageWatch } from './touched-usage.ts';
 import { Turns } from './turns.ts';
@@ -174,15 +174,8 @@ export class AggregateWorker {
     const { isStoring = () => Promise.resolve(false) } = this.#options;
     await outliveForgotten({ ...parts, isStoring, signal: this.#stopping.signal });
     const unfinished = await persistence.until('recover', () => ledger.unfinished());
-    const flusher = new Flusher(parts, await lastFlushId(ledger, store, persistence), {
-      stored: (deliveries) => this.#queue.settle(deliveries),
-      failed: () => {
-        this.#flusher = undefined;
-        // Whoever takes from it next asks the flusher why.
-        this.#queue.drain();
-      },
-    });
-    await flusher.redo(unfinished);
+    const flusher = new Flusher(parts, await lastFlushId(ledger, store, persistence));
+    if (unfinished !== undefined) await flusher.redo(unfinished.manifest, unfinished.deliveries);
     await ledger.counters.align(await persistence.until('recover', () => store.newestFlush()));
     await rebuildTable(parts);
     return flusher;
@@ -197,15 +190,13 @@ export class AggregateWorker {
     for (;;) {
       const deliveries = await this.#queue.take();
       lost.throwIfAborted();
-      if (deliveries === undefined) return flusher.idle();
-      const { done, again } = await this.#turns.run(() => this.#flush(flusher, deliveries));
-      this.#queue.settle(done);
-      this.#queue.putBack(again);
+      if (deliveries === undefined) return;
+      this.#queue.settle(await this.#turns.run(() => this.#flush(flusher, deliveries)));
     }
   }
 
   /** Whatever waits for its turn behind a flush that failed comes too late: the next owner has to finish that first. */
-  async #flush(flusher: Flusher, deliveries: readonly Delivery[]): Promise<FlushEnd> {
+  async #flush(flusher: Flusher, deliveries: readonly Delivery[]): Promise<readonly Delivery[]> {
     try {
       return await flusher.flush(deliveries);
     } catch (error) {
@@ -238,6 +229,5 @@ export class AggregateWorker {
 
 /** Messages of our own errors name no content of events (I10). */
 function describe(error: unknown): string {
-  if (error instanceof StoringFailedError) return `${error.message}: ${describe(error.cause)}`;
   return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

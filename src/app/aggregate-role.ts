@@ -22,10 +22,10 @@ import { migrateClickhouse } from '../store/migrations.ts';
 import { BullmqTimekeeper } from '../subscriptions/bullmq-timekeeper.ts';
 import { RecordSubscriptionRegister } from '../subscriptions/record-subscription-register.ts';
 import { makeRegistry } from '../telemetry.ts';
+import { ClickhouseUsageTallies } from '../usage/clickhouse-usage-tallies.ts';
 import { CounterReconciler } from '../usage/counter-reconciler.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { type Engines, namespace } from './engines.ts';
-import { makeTallies } from './front-door.ts';
 import { guardRecords, openedOutbox, openedRecords } from './records.ts';
 import type { RunningRole } from './running-role.ts';
 import { makeThresholds } from './thresholds.ts';
@@ -114,7 +114,7 @@ function makeReconciler(
 ): CounterReconciler {
   const reconciler = new CounterReconciler({
     audit: new RedisCounterAudit(redis, engines.keys),
-    tallies: makeTallies(engines, redis),
+    tallies: new ClickhouseUsageTallies(engines.clickhouse),
     catalog,
     clock: systemClock,
     logger: engines.log,

@@ -7,7 +7,6 @@ import { RecordFeatureCatalog } from '../catalog/record-feature-catalog.ts';
 import { systemClock } from '../clock.ts';
 import { ClickhouseCorrectionStore } from '../corrections/clickhouse-correction-store.ts';
 import { RecordCorrections } from '../corrections/record-corrections.ts';
-import { settledCorrections } from '../corrections/settled-corrections.ts';
 import { RecordCustomerDirectory } from '../customers/record-customer-directory.ts';
 import { LiveChecks } from '../entitlements/live-checks.ts';
 import { RecordEntitlements } from '../entitlements/record-entitlements.ts';
@@ -24,11 +23,9 @@ import { makeRegistry } from '../telemetry.ts';
 import { watchThresholds } from '../thresholds/threshold-metrics.ts';
 import { ClickhouseUsageReader } from '../usage/clickhouse-usage-reader.ts';
 import { watchCounters } from '../usage/counter-metrics.ts';
-import { RedisAcknowledgedUsage } from '../usage/redis-acknowledged-usage.ts';
 import { RedisCounterAudit } from '../usage/redis-counter-audit.ts';
 import { RedisReservations } from '../usage/redis-reservations.ts';
 import { watchReservations } from '../usage/reservation-metrics.ts';
-import { settledReader } from '../usage/settled-usage.ts';
 import { watchWebhooks } from '../webhooks/webhook-metrics.ts';
 import { type Engines, namespace } from './engines.ts';
 import { apiKeys, makeIntake, makeLiveUsage, readiness, serve } from './front-door.ts';
@@ -46,7 +43,6 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
   const features = new RecordFeatureCatalog(records);
   const entitlements = new RecordEntitlements({ records, catalog, features, clock: systemClock });
   const liveUsage = makeLiveUsage(engines, edge);
-  const acknowledged = new RedisAcknowledgedUsage(edge, engines.keys);
   const reservations = new RedisReservations(edge, engines.keys, systemClock);
   const payments = builtInProvider(config.paymentProvider);
   const failures = new RedisFailedItems(edge, engines.keys, log);
@@ -62,11 +58,11 @@ export async function startApi(engines: Engines): Promise<RunningRole> {
       previews: new RecordSubscriptionPreviews(timed),
       payments,
       intake: makeIntake(engines, edge, registry),
-      usage: settledReader(new ClickhouseUsageReader(clickhouse, features), acknowledged),
+      usage: new ClickhouseUsageReader(clickhouse, features),
       usageResets: new RecordUsageResets({ records, subscriptions, catalog, clock: systemClock }),
       corrections: new RecordCorrections({
         records,
-        store: settledCorrections(new ClickhouseCorrectionStore(clickhouse), acknowledged),
+        store: new ClickhouseCorrectionStore(clickhouse),
         clock: systemClock,
         ackTimeoutMs: config.ackTimeoutMs,
       }),

@@ -11,10 +11,8 @@ import { BullmqProducer } from '../queue/bullmq-producer.ts';
 import type { Redis } from '../queue/redis-connection.ts';
 import { RedisReplyInbox } from '../queue/redis-replies.ts';
 import { ClickhouseUsageTallies } from '../usage/clickhouse-usage-tallies.ts';
-import { LiveCounters, type UsageTallies } from '../usage/live-counters.ts';
-import { RedisAcknowledgedUsage } from '../usage/redis-acknowledged-usage.ts';
+import { LiveCounters } from '../usage/live-counters.ts';
 import { RedisCounterStore } from '../usage/redis-counter-store.ts';
-import { settledTallies } from '../usage/settled-usage.ts';
 import type { Engines } from './engines.ts';
 import { checkRecords } from './records.ts';
 
@@ -34,13 +32,9 @@ export function makeIntake(engines: Engines, edge: Redis, registry: Registry): B
   return intake;
 }
 
-export function makeLiveUsage(engines: Engines, edge: Redis): LiveCounters {
-  const store = new RedisCounterStore(edge, engines.keys);
-  return new LiveCounters({ store, tallies: makeTallies(engines, edge), clock: systemClock });
-}
-
-export function makeTallies({ keys, clickhouse }: Engines, redis: Redis): UsageTallies {
-  return settledTallies(new ClickhouseUsageTallies(clickhouse), new RedisAcknowledgedUsage(redis, keys));
+export function makeLiveUsage({ keys, clickhouse }: Engines, edge: Redis): LiveCounters {
+  const store = new RedisCounterStore(edge, keys);
+  return new LiveCounters({ store, tallies: new ClickhouseUsageTallies(clickhouse), clock: systemClock });
 }
 
 /** Shared: several processes of a role may listen on its one port, and the kernel shares connections out (Linux). */

@@ -14,20 +14,11 @@ import { createTestDatabase, type TestDatabase } from '../store/clickhouse-datab
 import { ClickhouseUsageReader } from '../usage/clickhouse-usage-reader.ts';
 import { ClickhouseUsageTallies } from '../usage/clickhouse-usage-tallies.ts';
 import { LiveCounters } from '../usage/live-counters.ts';
-import { RedisAcknowledgedUsage } from '../usage/redis-acknowledged-usage.ts';
 import { RedisCounterStore } from '../usage/redis-counter-store.ts';
-import { settledReader, settledTallies } from '../usage/settled-usage.ts';
 import { ClickhouseCorrectionStore } from './clickhouse-correction-store.ts';
-import type {
-  Amendment,
-  CorrectionOutcome,
-  CorrectionRequest,
-  CorrectionStore,
-  ItemName,
-} from './correction.ts';
+import type { Amendment, CorrectionOutcome, CorrectionRequest, ItemName } from './correction.ts';
 import { applyCorrections, CorrectionApplier } from './correction-applier.ts';
 import { RecordCorrections } from './record-corrections.ts';
-import { settledCorrections } from './settled-corrections.ts';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -50,7 +41,7 @@ interface World {
   readonly world: WorkerWorld;
   readonly records: RecordStore;
   readonly outbox: RedisOutbox;
-  readonly store: CorrectionStore;
+  readonly store: ClickhouseCorrectionStore;
   readonly customerId: string;
   readonly correct: (name: Partial<ItemName>, request?: CorrectionRequest) => Promise<CorrectionOutcome>;
   /** Reports usage and answers the acknowledgement's `currentUsage`. */
@@ -72,14 +63,12 @@ async function openWorld(ackTimeoutMs = 10_000): Promise<World> {
   await redisReady(redis, 5_000);
   const namespace = `{corrections-${randomUUID()}}`;
   const records = new RedisRecordStore(redis, namespace);
-  const acknowledged = new RedisAcknowledgedUsage(redis, world.queue.keys);
-  const store = settledCorrections(new ClickhouseCorrectionStore(database.client), acknowledged);
+  const store = new ClickhouseCorrectionStore(database.client);
   const corrections = new RecordCorrections({ records, store, clock: systemClock, ackTimeoutMs });
-  const noCatalog = { feature: () => Promise.resolve(undefined) };
-  const reader = settledReader(new ClickhouseUsageReader(database.client, noCatalog), acknowledged);
+  const reader = new ClickhouseUsageReader(database.client, { feature: () => Promise.resolve(undefined) });
   const live = new LiveCounters({
     store: new RedisCounterStore(redis, world.queue.keys),
-    tallies: settledTallies(new ClickhouseUsageTallies(database.client), acknowledged),
+    tallies: new ClickhouseUsageTallies(database.client),
     clock: systemClock,
   });
   return {
@@ -363,7 +352,7 @@ describe('after a crash', () => {
     let ran = false;
     const dying: AggregateWorker = await world.startedWorker({
       checkpoint: (name) => {
-        if (name !== 'afterStore') return;
+        if (name !== 'afterMeasurements') return;
         const change = (): Promise<void> => {
           ran = true;
           return Promise.resolve();
@@ -374,7 +363,7 @@ describe('after a crash', () => {
     });
     const told = world.report([aMeasurement(customerId, '5')]);
     expect(await dying.ended()).toMatchObject({ reason: 'failed' });
-    await expect(Promise.all(changes)).rejects.toThrow('cannot be stored');
+    await expect(Promise.all(changes)).rejects.toThrow('does not own');
     expect(changes).toHaveLength(1);
     expect(ran).toBe(false);
     await world.startedWorker();

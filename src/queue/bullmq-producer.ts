@@ -191,7 +191,7 @@ export class BullmqProducer implements BatchProducer {
 
   async #withdraw(batchId: string): Promise<void> {
     const { keys, redis } = this.#options;
-    const scriptKeys = [keys.payloadPrefix + batchId, keys.pending, keys.books, keys.manifests];
+    const scriptKeys = [keys.payloadPrefix + batchId, keys.pending, keys.books, keys.manifest];
     const taken = await runScript(redis, withdrawScript, [...scriptKeys, batchId, claimMs]);
     if (taken === 1) await this.#removeJob(batchId);
   }

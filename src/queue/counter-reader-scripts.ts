@@ -192,18 +192,19 @@ return 1
 };
 
 /**
- * A counter, and the flush up to which everything is in it: nothing while a flush is being counted, or where there is
- * none. ARGV: the name of the counter.
+ * A counter, and the flush up to which everything is in it: nothing while a flush may be between being stored and
+ * being counted, or where there is none. ARGV: the name of the counter.
  */
 export const inspectScript: RedisScript = {
   name: 'tollgateInspectCounters',
   keyCount: 5,
   lua: `${counterInLua}
-local flush, manifests, subjects, customers, key = unpack(KEYS)
-local counted, counting = unpack(redis.call('HMGET', flush, 'counted', 'counting'))
+local flush, manifest, subjects, customers, key = unpack(KEYS)
+local counted = redis.call('HGET', flush, 'counted')
+local done = tonumber(redis.call('HGET', flush, 'done') or 0)
 local customer, subject, resource, start, stop = unpack(ARGV)
 if not counted or not redis.call('ZSCORE', customers, customer) then return {} end
-if counting and redis.call('HEXISTS', manifests, counting) == 1 then return {} end
+if done < tonumber(counted) and redis.call('EXISTS', manifest) == 1 then return {} end
 local generation = string.match(redis.call('HGET', subjects, subject) or '', '^%S*')
 local counter = counterIn(redis.call('HGET', key, subject .. resource) or '', generation, start, stop)
 if not counter then return {} end

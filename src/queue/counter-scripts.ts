@@ -12,8 +12,7 @@
  * A counter is void when its generation is not its subject's, so deleting the hash gives up all counters at once.
  * `customers` is a sorted set: customer → when its counters were last asked for. Counters of a customer that is not
  * in it are void, and are deleted before it is added again.
- * `counted`, a field of the hash `flush`, is the newest flush up to which everything is in the counters, and is stored
- * or will be (`told`); `counting` is the newest one whose parts come step by step.
+ * `counted`, a field of the hash `flush`, is the newest flush up to which everything is stored.
  */
 import type { RedisScript } from './redis-script.ts';
 
@@ -23,10 +22,7 @@ import type { RedisScript } from './redis-script.ts';
  */
 const counterBytesMax = 1_024;
 
-/**
- * Flushes may be missing in the counters when Redis has lost its newest writes: then all are given up. Nothing is in
- * hand, so what was told is stored, or lost with Redis: nobody waits for it any more.
- */
+/** Flushes may be missing in the counters when Redis has lost its newest writes: then all are given up. */
 export const alignScript: RedisScript = {
   name: 'tollgateAlignCounters',
   keyCount: 3,
@@ -34,8 +30,7 @@ export const alignScript: RedisScript = {
 local epoch, flush, subjects = unpack(KEYS)
 local mine, newest = unpack(ARGV)
 if redis.call('GET', epoch) ~= mine then return {'FENCED'} end
-local counted, told, done = unpack(redis.call('HMGET', flush, 'counted', 'told', 'done'))
-if told and tonumber(done or 0) < tonumber(told) then redis.call('HSET', flush, 'done', told) end
+local counted = redis.call('HGET', flush, 'counted')
 if not counted or tonumber(counted) < tonumber(newest) then
   redis.call('DEL', subjects)
   redis.call('HSET', flush, 'counted', newest)
@@ -56,7 +51,7 @@ if redis.call('GET', epoch) ~= mine then return {'FENCED'} end
 local counted = redis.call('HGET', flush, 'counted')
 if counted ~= flushId then
   if last ~= '' and counted ~= last then redis.call('DEL', subjects) end
-  redis.call('HSET', flush, 'counted', flushId, 'counting', flushId)
+  redis.call('HSET', flush, 'counted', flushId)
 end
 local revision = redis.call('HGET', subjects, '')
 if revision == known then return {'SAME'} end
@@ -81,13 +76,19 @@ return answer
 };
 
 /** Arguments of one change: customer, subject key, generation, resource, effect, and its first and last timestamp. */
-export const changeWidth = 7;
+const changeWidth = 7;
 
 /**
  * A part that lies in the counter's period is added, and one that lies outside is none of its. An effect that begins
  * with `=` names totals by their periods. A counter that is dropped can be filled anew at once.
  */
-export const countLua = `
+export const countScript: RedisScript = {
+  name: 'tollgateCount',
+  keyCount: 1,
+  lua: `
+local mine, prefix, flushId = unpack(ARGV)
+if redis.call('GET', KEYS[1]) ~= mine then return {'FENCED'} end
+
 local function totalIn(totals, first, last)
   for of, til, total in string.gmatch(totals, '(%S+) (%S+) (%S+)') do
     if of == first and til == last then return total end
@@ -95,7 +96,7 @@ local function totalIn(totals, first, last)
 end
 
 -- The counter with the flush in it; nil drops it.
-local function counted(flushId, counter, generation, effect, earliest, latest)
+local function counted(counter, generation, effect, earliest, latest)
   local flush, made, first, last, rest = string.match(counter, '^(%d+) (%S+) (%S+) (%S+) (.*)$')
   if made ~= generation then return nil end
   if tonumber(flush) >= tonumber(flushId) then return counter end
@@ -111,30 +112,23 @@ local function counted(flushId, counter, generation, effect, earliest, latest)
   return figures and table.concat({flushId, made, first, last, figures}, ' ')
 end
 
-local function count(prefix, flushId, customer, subject, generation, resource, effect, from, to)
+for at = 4, #ARGV, ${changeWidth} do
+  local customer, subject, generation, resource, effect, from, to = unpack(ARGV, at, at + ${changeWidth - 1})
   local key, field = prefix .. customer, subject .. resource
   local counters = redis.call('HGET', key, field)
-  if not counters then return end
-  local kept = {}
-  for counter in string.gmatch(counters, '[^\\n]+') do
-    kept[#kept + 1] = counted(flushId, counter, generation, effect, tonumber(from), tonumber(to))
-  end
-  local becomes = table.concat(kept, '\\n')
-  if becomes == '' then
-    redis.call('HDEL', key, field)
-  elseif becomes ~= counters then
-    redis.call('HSET', key, field, becomes)
+  if counters then
+    local kept = {}
+    for counter in string.gmatch(counters, '[^\\n]+') do
+      kept[#kept + 1] = counted(counter, generation, effect, tonumber(from), tonumber(to))
+    end
+    local becomes = table.concat(kept, '\\n')
+    if becomes == '' then
+      redis.call('HDEL', key, field)
+    elseif becomes ~= counters then
+      redis.call('HSET', key, field, becomes)
+    end
   end
 end
-`;
-
-export const countScript: RedisScript = {
-  name: 'tollgateCount',
-  keyCount: 1,
-  lua: `${countLua}
-local mine, prefix, flushId = unpack(ARGV)
-if redis.call('GET', KEYS[1]) ~= mine then return {'FENCED'} end
-for at = 4, #ARGV, ${changeWidth} do count(prefix, flushId, unpack(ARGV, at, at + ${changeWidth - 1})) end
 return {'OK'}
 `,
 };

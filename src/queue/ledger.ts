@@ -4,8 +4,7 @@
  * another owner has raised it, so a worker that was stopped and wakes up can do no harm.
  */
 import type { BatchKind, BatchReply } from '../metering/batch.ts';
-import type { Reservation } from '../metering/reservation.ts';
-import type { CounterChange, CounterLedger, CountedSubject } from './counter-ledger.ts';
+import type { CounterLedger } from './counter-ledger.ts';
 import type { ReservationLedger } from './reservation-ledger.ts';
 
 export interface Delivery {
@@ -32,32 +31,6 @@ export interface Manifest {
   readonly decidedAt: number;
 }
 
-/** What beside its manifest makes a flush true for everybody who asks. */
-export interface FlushEffects {
-  readonly changes: readonly CounterChange[];
-  readonly reservations: readonly Reservation[];
-  readonly replies: readonly { readonly replyTo: string; readonly reply: BatchReply }[];
-}
-
-/** Flushes that are stored by one insert, under a token that is none of theirs. */
-export interface Bundle {
-  readonly token: string;
-  readonly firstFlush: number;
-  readonly lastFlush: number;
-}
-
-export interface UnfinishedFlush {
-  readonly manifest: Manifest;
-  readonly deliveries: readonly Delivery[];
-}
-
-export interface Unfinished {
-  /** By flush id: those of usage, whose reporters were told, and after them at most one of events. */
-  readonly flushes: readonly UnfinishedFlush[];
-  /** The newest bundle: some of its flushes may be finished, or all. */
-  readonly bundle: Bundle | undefined;
-}
-
 /** Where an event or measurement that was accepted can end; the counts of section I5. */
 export interface Tally {
   /** Orders to reserve and to release that were carried out are among them. */
@@ -67,11 +40,6 @@ export interface Tally {
   /** Measurements that were refused when processed (unknown customer, limit …). */
   readonly refused: number;
   readonly deadLettered: number;
-}
-
-export interface BookedFlush {
-  readonly flushId: number;
-  readonly tally: Tally;
 }
 
 /** accepted = stored + duplicate + conflict + refused + deadLettered + inFlight, at every moment. */
@@ -103,10 +71,10 @@ export interface Ledger {
   readonly lost: AbortSignal;
 
   /**
-   * What was begun and not finished. A flush of which batches are gone from Redis can never be finished and is given up;
-   * those of its batches that are there are decided anew.
+   * The manifest of a flush that was begun and not finished, with its payloads. One whose batches are gone from Redis
+   * can never be finished and is given up; those of its batches that are there are decided anew.
    */
-  unfinished(): Promise<Unfinished>;
+  unfinished(): Promise<{ manifest: Manifest; deliveries: readonly Delivery[] } | undefined>;
   /** The newest flush id that Redis knows of, finished or not; 0 when it knows none. */
   lastFlushId(): Promise<number>;
   /**
@@ -114,17 +82,6 @@ export interface Ledger {
    * the flush is decided anew without them.
    */
   begin(manifest: Manifest): Promise<void>;
-  /**
-   * As `begin`, for a flush of usage, and in the same step counts it, applies what it does to reservations and tells its
-   * reporters: from then on it can never be given up. `effectsOf` is told the subjects that counters exist of, and may be asked again when there are others meanwhile:
-   * nothing has happened then.
-   */
-  acknowledge(
-    manifest: Manifest,
-    effectsOf: (subjects: ReadonlyMap<string, CountedSubject>) => FlushEffects,
-  ): Promise<void>;
-  /** Before flushes are stored together: whoever has to do that again uses the same token. */
-  bundle(bundle: Bundle): Promise<void>;
   /**
    * Returns when this process was the owner within the last lease, and asks when it does not know; throws
    * `FencedError` otherwise. For writes that no epoch can guard: one that stood still for an hour and wakes up
@@ -136,8 +93,6 @@ export interface Ledger {
   readonly reservations: ReservationLedger;
   /** One atomic step: books the tally, forgets batches, payloads and manifest. */
   finish(flushId: number, tally: Tally, notCounted: Readonly<Record<string, number>>): Promise<void>;
-  /** As `finish`, for flushes of usage that were stored together, in order. */
-  book(flushes: readonly BookedFlush[]): Promise<void>;
   /**
    * One atomic step: the batches leave the flight, keep their content, and are listed as dead letters. A flush in
    * hand that names one of them is given up with it: its other batches stay pending and are decided anew, so the

@@ -48,27 +48,20 @@ return {'queued', now}
 `,
 };
 
-/** What scripts read of a manifest; see `manifest-codec.ts`. */
-const manifestLua = `
-local function batchesOf(manifest) return string.match(manifest, '^[^\\n]*') end
-local function tokenOf(manifest) return string.match(manifest, '^[^\\n]*\\n([^\\n]*)') end
-`;
-
 /** Takes a batch back, or sees to it that it cannot arrive any more. 0 when a flush has it already. */
 export const withdrawScript: RedisScript = {
   name: 'tollgateWithdraw',
   keyCount: 4,
-  lua: `${manifestLua}
-local payloadKey, pending, books, manifests = unpack(KEYS)
+  lua: `
+local payloadKey, pending, books, manifest = unpack(KEYS)
 local id, claimMs = unpack(ARGV)
 local entry = redis.call('HGET', pending, id)
 if not entry then
   redis.call('SET', payloadKey, '', 'NX', 'PX', claimMs)
   return 0
 end
-for _, manifest in ipairs(redis.call('HVALS', manifests)) do
-  if string.find(batchesOf(manifest), id, 1, true) then return 0 end
-end
+local begun = redis.call('HGET', manifest, 'batchIds')
+if begun and string.find(begun, id, 1, true) then return 0 end
 local count, bytes = string.match(entry, '^(%d+) (%d+)')
 redis.call('HINCRBY', books, 'accepted', -count)
 redis.call('HINCRBY', books, 'backlogBytes', -bytes)
@@ -143,93 +136,54 @@ return 1
 `,
 };
 
-/**
- * Guards that a flush may begin: flush ids only rise, and nobody has taken one of its batches back. Undefined for a
- * flush that has begun with this very token, which is what a repeat finds.
- */
-export const beginLua = `${manifestLua}
-local function refusal(flush, manifests, pending, flushId, token, batchIds)
-  local current = redis.call('HGET', manifests, flushId)
-  if current then
-    if tokenOf(current) == token then return nil end
-    return {'STALE'}
-  end
-  if tonumber(flushId) <= tonumber(redis.call('HGET', flush, 'begun') or 0) then return {'STALE'} end
-  local gone = {'GONE'}
-  for id in string.gmatch(batchIds, '[^,]+') do
-    if redis.call('HEXISTS', pending, id) == 0 then gone[#gone + 1] = id end
-  end
-  if #gone > 1 then return gone end
-  return nil
-end
-`;
-
-/** Writes what a flush will do. Only one is in hand that nobody was told of. */
+/** Writes what a flush will do. Flush ids only rise, and only one flush is in hand. */
 export const beginScript: RedisScript = {
   name: 'tollgateBegin',
   keyCount: 4,
-  lua: `${beginLua}
-local epoch, flush, manifests, pending = unpack(KEYS)
-local mine, flushId, token, batchIds, manifest = unpack(ARGV)
-if redis.call('GET', epoch) ~= mine then return {'FENCED'} end
-local inHand = redis.call('HGET', flush, 'inHand')
-if inHand and inHand ~= flushId and redis.call('HEXISTS', manifests, inHand) == 1 then return {'UNFINISHED'} end
-local refused = refusal(flush, manifests, pending, flushId, token, batchIds)
-if refused then return refused end
-redis.call('HSET', manifests, flushId, manifest)
-redis.call('HSET', flush, 'begun', flushId, 'inHand', flushId)
-return {'OK'}
-`,
-};
-
-/** Writes down which flushes are stored by one insert, and its token. */
-export const bundleScript: RedisScript = {
-  name: 'tollgateBundle',
-  keyCount: 2,
   lua: `
-local epoch, flush = unpack(KEYS)
-local mine, bundle = unpack(ARGV)
+local epoch, flush, manifest, pending = unpack(KEYS)
+local mine, flushId, token, batchIds, decisions, decidedAt, terms, reservations = unpack(ARGV)
 if redis.call('GET', epoch) ~= mine then return {'FENCED'} end
-redis.call('HSET', flush, 'bundle', bundle)
+local current = redis.call('HGET', manifest, 'token')
+if current == token then return {'OK'} end
+if current then return {'UNFINISHED'} end
+if tonumber(flushId) <= tonumber(redis.call('HGET', flush, 'begun') or 0) then return {'STALE'} end
+local gone = {'GONE'}
+for id in string.gmatch(batchIds, '[^,]+') do
+  if redis.call('HEXISTS', pending, id) == 0 then gone[#gone + 1] = id end
+end
+if #gone > 1 then return gone end
+redis.call('HSET', manifest, 'flushId', flushId, 'token', token, 'batchIds', batchIds,
+  'decisions', decisions, 'decidedAt', decidedAt, 'terms', terms, 'reservations', reservations)
+redis.call('HSET', flush, 'begun', flushId)
 return {'OK'}
 `,
 };
 
-/**
- * Books flushes in order: their batches leave the flight and their counts arrive where they ended, in the same step.
- * ARGV: the epoch, the payloads' prefix, how long ids are remembered, and how many flushes follow; id and counts of each;
- * causes and counts of what was not counted.
- */
+/** Books a flush: its batches leave the flight and their counts arrive where they ended, in the same step. */
 export const finishScript: RedisScript = {
   name: 'tollgateFinish',
   keyCount: 6,
-  lua: `${manifestLua}
-local epoch, flush, manifests, pending, books, notCounted = unpack(KEYS)
-local mine, payloadPrefix, claimMs, flushes = unpack(ARGV, 1, 4)
+  lua: `
+local epoch, flush, manifest, pending, books, notCounted = unpack(KEYS)
+local mine, flushId, payloadPrefix, claimMs = unpack(ARGV)
 if redis.call('GET', epoch) ~= mine then return {'FENCED'} end
+if tonumber(redis.call('HGET', flush, 'done') or 0) >= tonumber(flushId) then return {'OK'} end
+if redis.call('HGET', manifest, 'flushId') ~= flushId then return {'UNKNOWN'} end
 local ends = {'stored', 'duplicate', 'conflict', 'refused', 'deadLettered'}
-local width = 1 + #ends
-local done = tonumber(redis.call('HGET', flush, 'done') or 0)
-for at = 5, 4 + width * flushes, width do
-  local flushId = ARGV[at]
-  if tonumber(flushId) > done then
-    local manifest = redis.call('HGET', manifests, flushId)
-    if not manifest then return {'UNKNOWN'} end
-    for place, name in ipairs(ends) do redis.call('HINCRBY', books, name, ARGV[at + place]) end
-    for i = 5 + width * flushes, #ARGV, 2 do redis.call('HINCRBY', notCounted, ARGV[i], ARGV[i + 1]) end
-    for id in string.gmatch(batchesOf(manifest), '[^,]+') do
-      local entry = redis.call('HGET', pending, id)
-      if entry then
-        local bytes = string.match(entry, '^%d+ (%d+)')
-        redis.call('HINCRBY', books, 'backlogBytes', -bytes)
-        redis.call('HDEL', pending, id)
-        redis.call('SET', payloadPrefix .. id, '', 'PX', claimMs)
-      end
-    end
-    redis.call('HSET', flush, 'done', flushId)
-    redis.call('HDEL', manifests, flushId)
+for place, name in ipairs(ends) do redis.call('HINCRBY', books, name, ARGV[4 + place]) end
+for i = 4 + #ends + 1, #ARGV, 2 do redis.call('HINCRBY', notCounted, ARGV[i], ARGV[i + 1]) end
+for id in string.gmatch(redis.call('HGET', manifest, 'batchIds'), '[^,]+') do
+  local entry = redis.call('HGET', pending, id)
+  if entry then
+    local bytes = string.match(entry, '^%d+ (%d+)')
+    redis.call('HINCRBY', books, 'backlogBytes', -bytes)
+    redis.call('HDEL', pending, id)
+    redis.call('SET', payloadPrefix .. id, '', 'PX', claimMs)
   end
 end
+redis.call('HSET', flush, 'done', flushId)
+redis.call('DEL', manifest)
 return {'OK'}
 `,
 };
@@ -241,11 +195,11 @@ return {'OK'}
 export const buryScript: RedisScript = {
   name: 'tollgateBury',
   keyCount: 5,
-  lua: `${manifestLua}
-local epoch, pending, dead, books, manifests = unpack(KEYS)
+  lua: `
+local epoch, pending, dead, books, manifest = unpack(KEYS)
 local mine, payloadPrefix, deadPayloadPrefix, claimMs, failedAt, reason = unpack(ARGV)
 if redis.call('GET', epoch) ~= mine then return {'FENCED'} end
-local begun = redis.call('HGETALL', manifests)
+local begun = redis.call('HGET', manifest, 'batchIds')
 for i = 7, #ARGV do
   local id = ARGV[i]
   local entry = redis.call('HGET', pending, id)
@@ -257,11 +211,7 @@ for i = 7, #ARGV do
     end
     redis.call('SET', payloadPrefix .. id, '', 'PX', claimMs)
     redis.call('HDEL', pending, id)
-    for at = 1, #begun, 2 do
-      if string.find(batchesOf(begun[at + 1]), id, 1, true) then
-        redis.call('HDEL', manifests, begun[at])
-      end
-    end
+    if begun and string.find(begun, id, 1, true) then redis.call('DEL', manifest) end
   end
 end
 return {'OK'}
@@ -275,12 +225,11 @@ return {'OK'}
 export const abandonScript: RedisScript = {
   name: 'tollgateAbandon',
   keyCount: 2,
-  lua: `${manifestLua}
-local epoch, manifests = unpack(KEYS)
-local mine, flushId, token = unpack(ARGV)
+  lua: `
+local epoch, manifest = unpack(KEYS)
+local mine, token = unpack(ARGV)
 if redis.call('GET', epoch) ~= mine then return {'FENCED'} end
-local manifest = redis.call('HGET', manifests, flushId)
-if manifest and tokenOf(manifest) == token then redis.call('HDEL', manifests, flushId) end
+if redis.call('HGET', manifest, 'token') == token then redis.call('DEL', manifest) end
 return {'OK'}
 `,
 };
@@ -354,7 +303,6 @@ export const queueScripts = [
   renewScript,
   releaseScript,
   beginScript,
-  bundleScript,
   finishScript,
   buryScript,
   abandonScript,

@@ -50,35 +50,9 @@ export class RedisCounterLedger implements CounterLedger {
       [epoch, flush, counterSubjects],
       [flushId, this.#last, this.#revision],
     );
-    this.counted(flushId);
-    if (outcome === 'OK') this.learn(subjects);
-    return this.#subjects;
-  }
-
-  /** As of when this owner was last told. */
-  get subjects(): ReadonlyMap<string, CountedSubject> {
-    return this.#subjects;
-  }
-
-  /** For a step that counts along with something else: the flush counted last, and the revision of the subjects. */
-  get guard(): readonly [last: string, revision: string] {
-    return [this.#last, this.#revision];
-  }
-
-  counted(flushId: number): void {
     this.#last = String(flushId);
-  }
-
-  /** Without subjects there is no revision either, so that the first one to come is told. */
-  learn(entries: readonly string[]): void {
-    const subjects = new Map<string, CountedSubject>();
-    this.#revision = '';
-    for (let at = 0; at < entries.length; at += 2) {
-      const [key = '', entry = ''] = entries.slice(at, at + 2);
-      if (key === '') this.#revision = entry;
-      else subjects.set(key, decodeEntry(entry));
-    }
-    this.#subjects = subjects;
+    if (outcome === 'OK') this.#keep(subjects);
+    return this.#subjects;
   }
 
   async counting(customerIds: readonly string[]): Promise<ReadonlySet<string>> {
@@ -110,6 +84,18 @@ export class RedisCounterLedger implements CounterLedger {
       await this.#write(forgetScript, [epoch], [counterPrefix, ...all.slice(at, at + customersPerStep)]);
     }
   }
+
+  /** Without subjects there is no revision either, so that the first one to come is told. */
+  #keep(entries: readonly string[]): void {
+    const subjects = new Map<string, CountedSubject>();
+    this.#revision = '';
+    for (let at = 0; at < entries.length; at += 2) {
+      const [key = '', entry = ''] = entries.slice(at, at + 2);
+      if (key === '') this.#revision = entry;
+      else subjects.set(key, decodeEntry(entry));
+    }
+    this.#subjects = subjects;
+  }
 }
 
 function decodeEntry(entry: string): CountedSubject {
@@ -117,8 +103,7 @@ function decodeEntry(entry: string): CountedSubject {
   return { generation: entry.slice(0, split), text: entry.slice(split + 1) };
 }
 
-/** One change, for `countLua`. */
-export function changeArguments(change: CounterChange): ScriptArgument[] {
+function changeArguments(change: CounterChange): ScriptArgument[] {
   const { customerId, subjectKey, generation, resourceId, effect } = change;
   return [customerId, subjectKey, generation, resourceId, ...effectArguments(effect)];
 }

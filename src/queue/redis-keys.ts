@@ -12,13 +12,10 @@ export interface QueueKeys {
   readonly books: string;
   /** Hash of counters: events that matched a feature but had no usable field. */
   readonly notCounted: string;
-  /**
-   * Hash: `begun`, `told` (its reporters), `counted` (by the live counters) and `done`, the newest flush ids; `inHand`,
-   * the one begun last that is told of only when it is stored; `bundle`, see `manifest-codec.ts`.
-   */
+  /** Hash: `begun`, `counted` (by the live counters) and `done`, the newest flush ids. */
   readonly flush: string;
-  /** Hash: flush id → manifest (see `manifest-codec.ts`) of every flush that has begun and is not done. */
-  readonly manifests: string;
+  /** Hash: the flush in hand; absent when there is none. */
+  readonly manifest: string;
   readonly lease: string;
   readonly epoch: string;
   /** A batch's content is at this prefix and its id; an empty value says that the batch was here lately. */
@@ -56,7 +53,7 @@ export function queueKeys(namespace = '{tollgate}'): QueueKeys {
     books: `${namespace}:books`,
     notCounted: `${namespace}:not-counted`,
     flush: `${namespace}:flush`,
-    manifests: `${namespace}:manifests`,
+    manifest: `${namespace}:manifest`,
     lease: `${namespace}:lease`,
     epoch: `${namespace}:epoch`,
     payloadPrefix: `${namespace}:payload:`,

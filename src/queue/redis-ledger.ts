@@ -9,33 +9,25 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { type Clock, systemClock } from '../clock.ts';
 import { type BatchReply, QueueUnavailableError } from '../metering/batch.ts';
-import { changeArguments, type FencedWrite, RedisCounterLedger } from './redis-counter-ledger.ts';
-import { RedisReservationLedger, reservationArguments } from './redis-reservation-ledger.ts';
+import { type FencedWrite, RedisCounterLedger } from './redis-counter-ledger.ts';
+import { RedisReservationLedger } from './redis-reservation-ledger.ts';
 import { BatchSweeper } from './redis-sweeper.ts';
 import { BullmqConsumer, contentLost, readDelivery } from './bullmq-consumer.ts';
 import { openBatchQueue } from './bullmq-jobs.ts';
-import { acknowledgeScript } from './acknowledge-script.ts';
-import type { CountedSubject } from './counter-ledger.ts';
 import {
   BatchesGoneError,
-  type BookedFlush,
-  type Bundle,
   type Consumer,
   type Delivery,
   FencedError,
-  type FlushEffects,
   type Ledger,
   type Manifest,
   type Tally,
-  type Unfinished,
-  type UnfinishedFlush,
 } from './ledger.ts';
-import { decodeBundle, decodeManifest, encodeBundle, encodeManifest } from './manifest-codec.ts';
+import { decodeManifest, encodeManifest } from './manifest-codec.ts';
 import {
   abandonScript,
   acquireScript,
   beginScript,
-  bundleScript,
   buryScript,
   claimMs,
   finishScript,
@@ -45,7 +37,7 @@ import {
 } from './queue-scripts.ts';
 import type { ErrorReport } from './redis-connection.ts';
 import type { QueueKeys } from './redis-keys.ts';
-import { encodeReply, publishReply } from './redis-replies.ts';
+import { publishReply } from './redis-replies.ts';
 import { defineScripts, type RedisScript, runScript, type ScriptArgument } from './redis-script.ts';
 
 export interface LedgerOptions {
@@ -76,10 +68,10 @@ export class RedisLedger implements Ledger {
 
   constructor(options: LedgerOptions) {
     this.#options = { ...defaults, ...options };
-    defineScripts(options.redis, [...queueScripts, acknowledgeScript]);
+    defineScripts(options.redis, queueScripts);
     const write: FencedWrite = (...step) => this.#write(...step);
     this.counters = new RedisCounterLedger(options.redis, options.keys, write);
-    this.reservations = new RedisReservationLedger(options.redis, options.keys);
+    this.reservations = new RedisReservationLedger(options.redis, options.keys, write);
   }
 
   /** Of the latest `acquire`; each one starts a new signal. */
@@ -127,16 +119,17 @@ export class RedisLedger implements Ledger {
     await Promise.race([released, delay(releaseMsMax, undefined, { ref: false })]);
   }
 
-  async unfinished(): Promise<Unfinished> {
-    const { redis, keys } = this.#options;
-    const encoded = Object.values(await redis.hgetallBuffer(keys.manifests));
-    const manifests = encoded.map(decodeManifest).sort((a, b) => a.flushId - b.flushId);
-    const bundle = await redis.hget(keys.flush, 'bundle');
-    const flushes = await Promise.all(manifests.map((manifest) => this.#withDeliveries(manifest)));
-    return {
-      flushes: flushes.filter((flush) => flush !== undefined),
-      bundle: bundle === null ? undefined : decodeBundle(bundle),
-    };
+  async unfinished(): Promise<{ manifest: Manifest; deliveries: readonly Delivery[] } | undefined> {
+    const { redis, keys, report } = this.#options;
+    const manifest = decodeManifest(await redis.hgetallBuffer(keys.manifest));
+    if (manifest === undefined) return undefined;
+    const { flushId, token, batchIds } = manifest;
+    const found = await Promise.all(batchIds.map((id) => readDelivery(redis, keys, id)));
+    const deliveries = found.filter((delivery) => delivery !== undefined && delivery !== contentLost);
+    if (deliveries.length === found.length) return { manifest, deliveries };
+    report(new Error(`flush ${flushId} is given up: Redis has lost batches of it`));
+    await this.#write(abandonScript, [keys.epoch, keys.manifest], [token]);
+    return undefined;
   }
 
   async lastFlushId(): Promise<number> {
@@ -145,51 +138,13 @@ export class RedisLedger implements Ledger {
 
   async begin(manifest: Manifest): Promise<void> {
     const { keys } = this.#options;
-    const { flushId, token, batchIds } = manifest;
-    const answer = await this.#write(
+    const [outcome, ...batchIds] = await this.#write(
       beginScript,
-      [keys.epoch, keys.flush, keys.manifests, keys.pending],
-      [flushId, token, batchIds.join(','), encodeManifest(manifest)],
+      [keys.epoch, keys.flush, keys.manifest, keys.pending],
+      encodeManifest(manifest),
     );
-    assertBegun(flushId, answer);
-  }
-
-  async acknowledge(
-    manifest: Manifest,
-    effectsOf: (subjects: ReadonlyMap<string, CountedSubject>) => FlushEffects,
-  ): Promise<void> {
-    const { flushId, token, batchIds, decidedAt } = manifest;
-    const { epoch, flush, manifests, pending, ...keys } = this.#options.keys;
-    const ofReservations = [keys.reservations, keys.reservationsActive, keys.reservationsEnded];
-    const scriptKeys = [epoch, flush, manifests, pending, keys.counterSubjects, ...ofReservations];
-    const about = [flushId, token, batchIds.join(','), encodeManifest(manifest)];
-    for (;;) {
-      const effects = effectsOf(this.counters.subjects);
-      const answer = await this.#write(acknowledgeScript, scriptKeys, [
-        ...about,
-        ...this.counters.guard,
-        keys.counterPrefix,
-        keys.reservedPrefix,
-        decidedAt,
-        effects.replies.length,
-        effects.changes.length,
-        ...effects.replies.flatMap(({ replyTo, reply }) => [keys.replyPrefix + replyTo, encodeReply(reply)]),
-        ...effects.changes.flatMap(changeArguments),
-        ...effects.reservations.flatMap(reservationArguments),
-      ]);
-      if (answer[0] === 'SUBJECTS') {
-        this.counters.learn(answer.slice(1));
-        continue;
-      }
-      assertBegun(flushId, answer);
-      this.counters.counted(flushId);
-      return;
-    }
-  }
-
-  async bundle(bundle: Bundle): Promise<void> {
-    const { epoch, flush } = this.#options.keys;
-    await this.#write(bundleScript, [epoch, flush], [encodeBundle(bundle)]);
+    if (outcome === 'GONE') throw new BatchesGoneError(batchIds);
+    if (outcome !== 'OK') throw new Error(`flush ${manifest.flushId} cannot begin: ${outcome}`);
   }
 
   async confirm(): Promise<void> {
@@ -198,12 +153,15 @@ export class RedisLedger implements Ledger {
     await this.#write(renewScript, [keys.lease, keys.epoch], [this.#owner, leaseMs]);
   }
 
-  finish(flushId: number, tally: Tally, notCounted: Readonly<Record<string, number>>): Promise<void> {
-    return this.#finish([{ flushId, tally }], notCounted);
-  }
-
-  book(flushes: readonly BookedFlush[]): Promise<void> {
-    return this.#finish(flushes, {});
+  async finish(flushId: number, tally: Tally, notCounted: Readonly<Record<string, number>>): Promise<void> {
+    const { keys } = this.#options;
+    const ends = [tally.stored, tally.duplicate, tally.conflict, tally.refused, tally.deadLettered];
+    const [outcome] = await this.#write(
+      finishScript,
+      [keys.epoch, keys.flush, keys.manifest, keys.pending, keys.books, keys.notCounted],
+      [flushId, keys.payloadPrefix, claimMs, ...ends, ...Object.entries(notCounted).flat()],
+    );
+    if (outcome !== 'OK') throw new Error(`flush ${flushId} cannot finish: it is not the one in hand`);
   }
 
   async bury(batchIds: readonly string[], reason: string): Promise<void> {
@@ -211,7 +169,7 @@ export class RedisLedger implements Ledger {
     const why = reason.slice(0, reasonLengthMax);
     await this.#write(
       buryScript,
-      [keys.epoch, keys.pending, keys.dead, keys.books, keys.manifests],
+      [keys.epoch, keys.pending, keys.dead, keys.books, keys.manifest],
       [keys.payloadPrefix, keys.deadPayloadPrefix, claimMs, clock.now(), why, ...batchIds],
     );
   }
@@ -239,40 +197,6 @@ export class RedisLedger implements Ledger {
     const { redis, keys, report } = this.#options;
     const published = publishReply(redis, keys, replyTo, reply).catch(report);
     await Promise.race([published, delay(replyMsMax, undefined, { ref: false })]);
-  }
-
-  async #finish(
-    flushes: readonly BookedFlush[],
-    notCounted: Readonly<Record<string, number>>,
-  ): Promise<void> {
-    const { keys } = this.#options;
-    const booked = flushes.flatMap(({ flushId, tally }) => [
-      flushId,
-      tally.stored,
-      tally.duplicate,
-      tally.conflict,
-      tally.refused,
-      tally.deadLettered,
-    ]);
-    const [outcome] = await this.#write(
-      finishScript,
-      [keys.epoch, keys.flush, keys.manifests, keys.pending, keys.books, keys.notCounted],
-      [keys.payloadPrefix, claimMs, flushes.length, ...booked, ...Object.entries(notCounted).flat()],
-    );
-    if (outcome === 'OK') return;
-    const ids = flushes.map(({ flushId }) => flushId).join(', ');
-    throw new Error(`flush ${ids} cannot finish: it is not the one in hand`);
-  }
-
-  async #withDeliveries(manifest: Manifest): Promise<UnfinishedFlush | undefined> {
-    const { redis, keys, report } = this.#options;
-    const { flushId, token, batchIds } = manifest;
-    const found = await Promise.all(batchIds.map((id) => readDelivery(redis, keys, id)));
-    const deliveries = found.filter((delivery) => delivery !== undefined && delivery !== contentLost);
-    if (deliveries.length === found.length) return { manifest, deliveries };
-    report(new Error(`flush ${flushId} is given up: Redis has lost batches of it`));
-    await this.#write(abandonScript, [keys.epoch, keys.manifests], [flushId, token]);
-    return undefined;
   }
 
   #own(epoch: string): void {
@@ -361,11 +285,6 @@ const acquirePauseMs = 200;
 const releaseMsMax = 1_000;
 const replyMsMax = 2_000;
 const reasonLengthMax = 500;
-
-function assertBegun(flushId: number, [outcome, ...batchIds]: readonly string[]): void {
-  if (outcome === 'GONE') throw new BatchesGoneError(batchIds);
-  if (outcome !== 'OK') throw new Error(`flush ${flushId} cannot begin: ${outcome}`);
-}
 
 function notOwner(): FencedError {
   return new FencedError('this process does not own the shard');

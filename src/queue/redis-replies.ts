@@ -83,9 +83,5 @@ export async function publishReply(
   replyTo: string,
   reply: BatchReply,
 ): Promise<void> {
-  await redis.publish(keys.replyPrefix + replyTo, encodeReply(reply));
-}
-
-export function encodeReply(reply: BatchReply): string {
-  return JSON.stringify(reply);
+  await redis.publish(keys.replyPrefix + replyTo, JSON.stringify(reply));
 }

@@ -182,7 +182,7 @@ test('a repeat adds what is missing although its token is known, and nothing tha
   const token = randomUUID();
   const repeat = async (): Promise<void> => {
     await store.repeatEvents(flush, token, chunks, 5);
-    await store.repeatMeasurements(token, rows);
+    await store.repeatMeasurements(flush, token, rows);
     expect(await store.countOfFlush(flush)).toBe(7);
     const stored = await rowsOf(
       `SELECT idempotency_key FROM events WHERE flush = ${flush} ORDER BY timestamp DESC`,
@@ -207,6 +207,7 @@ test('a repeat adds what is missing although its token is known, and nothing tha
   await store.insertMeasurements(randomUUID(), [{ ...rows[0], flush } as MeasurementRow]);
   await store.repeatEvents(flush, token, chunks, 5);
   await store.repeatMeasurements(
+    flush,
     randomUUID(),
     rows.map((row) => ({ ...row, flush })),
   );

@@ -58,13 +58,12 @@ export class ClickhouseFlushStore implements FlushStore {
     );
   }
 
-  async repeatMeasurements(token: string, rows: readonly MeasurementRow[]): Promise<void> {
-    const flushes = [...new Set(rows.map(({ flush }) => flush))];
+  async repeatMeasurements(flushId: number, token: string, rows: readonly MeasurementRow[]): Promise<void> {
     const missing = async (): Promise<MeasurementRow[]> => {
-      const statement = { sql: sql.placesOfFlushes, params: { flushes } };
-      const stored = await selectRows<{ place: string }>(this.#client, statement);
-      const places = new Set(stored.map(({ place }) => place));
-      return rows.filter(({ flush, position }) => !places.has(`${flush} ${position}`));
+      const statement = { sql: sql.positionsOfFlush, params: { flush: flushId } };
+      const stored = await selectRows<{ position: number }>(this.#client, statement);
+      const positions = new Set(stored.map(({ position }) => position));
+      return rows.filter(({ position }) => !positions.has(position));
     };
     await repeatInsert(
       `${token}-measurements`,

@@ -186,7 +186,6 @@ export const newestFlush = `SELECT greatest(
 
 const ofFlush = 'WHERE flush = {flush:UInt64}';
 export const eventsOfFlush = `SELECT count() AS number FROM events ${ofFlush}`;
-export const placesOfFlushes = `SELECT concat(toString(flush), ' ', toString(position)) AS place
-FROM measurements WHERE flush IN {flushes:Array(UInt64)}`;
+export const positionsOfFlush = `SELECT position FROM measurements ${ofFlush}`;
 export const countOfFlush = `SELECT (SELECT count() FROM events ${ofFlush})
   + (SELECT count() FROM event_conflicts ${ofFlush}) + (SELECT count() FROM measurements ${ofFlush}) AS number`;

@@ -147,7 +147,6 @@ export class ThresholdScene {
     const fact = aMeasurement(this.customer, value, { timestamp: this.clock.now(), ...more });
     const [outcome] = await this.world.report([fact]);
     if (outcome === undefined || 'error' in outcome) throw new Error('the usage was not counted');
-    await this.world.settled();
   }
 
   /** So many calls, counted when it resolves. */

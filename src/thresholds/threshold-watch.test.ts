@@ -182,7 +182,7 @@ describe('usage by events', () => {
 });
 
 describe('whoever looks', () => {
-  it.each<CheckpointName>(['afterEvents', 'afterCount', 'afterTouch', 'afterFinish'])(
+  it.each<CheckpointName>(['afterMeasurements', 'afterCount', 'afterTouch', 'afterReply', 'afterFinish'])(
     'finds what a worker counted that died %s, and tells it once',
     async (point) => {
       const scene = await ThresholdScene.open(database);

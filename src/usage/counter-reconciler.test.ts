@@ -86,7 +86,7 @@ describe('the reconciler', () => {
         await reader.redis.hset(key, field, counter.replace(/ -?\d+:(\d+)( .*)?$/, ' 4711:$1$2'));
       }
     }
-    const right = await recount(world, database, asks);
+    const right = await recount(database, asks);
     expect(await reader.usage(asks)).not.toEqual(right);
 
     started(audit, [calls, sizes]);
@@ -133,7 +133,7 @@ describe('the reconciler', () => {
     expect((await audit.generations()).has(subjectNameOf(calls).key)).toBe(true);
     await world.send(customers.map((customer) => anEvent(customer, randomUUID())));
     await world.settled();
-    expect(await reader.usage(asks)).toEqual(await recount(world, database, asks));
+    expect(await reader.usage(asks)).toEqual(await recount(database, asks));
 
     await first.stop();
     started(audit, [calls, sizes], new ManualClock(Date.now() + 3 * dayMs));
@@ -141,6 +141,6 @@ describe('the reconciler', () => {
     await eventually('the end of counters', async () => (await reader.redis.exists(...keys)) === 0);
     expect(await reader.redis.zcard(counterCustomers)).toBe(0);
     expect(await reader.redis.hlen(counterSubjects)).toBeGreaterThan(0);
-    expect(await reader.usage(asks)).toEqual(await recount(world, database, asks));
+    expect(await reader.usage(asks)).toEqual(await recount(database, asks));
   });
 });

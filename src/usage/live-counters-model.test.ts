@@ -148,7 +148,7 @@ class Model {
   }
 
   recount(): Promise<string[]> {
-    return recount(this.#world, database, this.#asks);
+    return recount(database, this.#asks);
   }
 
   /** How often ClickHouse was asked for a figure. */

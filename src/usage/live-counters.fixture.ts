@@ -9,9 +9,7 @@ import { ClickhouseUsageReader } from './clickhouse-usage-reader.ts';
 import { ClickhouseUsageTallies } from './clickhouse-usage-tallies.ts';
 import { LiveCounters, type UsageTallies } from './live-counters.ts';
 import type { UsageAsk } from './live-usage.ts';
-import { RedisAcknowledgedUsage } from './redis-acknowledged-usage.ts';
 import { type CounterLimits, RedisCounterStore } from './redis-counter-store.ts';
-import { settledTallies } from './settled-usage.ts';
 
 export interface ReaderSetup {
   readonly limits?: Partial<CounterLimits>;
@@ -32,8 +30,7 @@ export class LiveReader {
     this.redis = openRedis(inject('redisUrl'), 'edge');
     onTestFinished(() => closeRedis(this.redis));
     this.store = new RedisCounterStore(this.redis, world.queue.keys, setup.limits);
-    const acknowledged = new RedisAcknowledgedUsage(this.redis, world.queue.keys);
-    const stored = settledTallies(new ClickhouseUsageTallies(database.client), acknowledged);
+    const stored = new ClickhouseUsageTallies(database.client);
     const tallies: UsageTallies = {
       tally: async (...asked) => {
         this.tallies += 1;
@@ -62,12 +59,7 @@ export class LiveReader {
 }
 
 /** The figures by the query of everybody else. */
-export async function recount(
-  world: WorkerWorld,
-  database: TestDatabase,
-  asks: readonly UsageAsk[],
-): Promise<string[]> {
-  await world.stored();
+export async function recount(database: TestDatabase, asks: readonly UsageAsk[]): Promise<string[]> {
   const reader = new ClickhouseUsageReader(database.client, { feature: () => Promise.resolve(undefined) });
   const figures = asks.map(({ customerId, feature, resourceId, period }) =>
     reader.currentUsage({ customerId, feature, resourceId: resourceId ?? '' }, { period }),

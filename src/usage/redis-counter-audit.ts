@@ -50,8 +50,8 @@ export class RedisCounterAudit implements CounterAudit {
 
   async inspect(place: CounterPlace): Promise<CounterInspection | undefined> {
     const { customerId, subjectKey, resourceId, start, end } = place;
-    const { flush, manifests, counterSubjects, counterCustomers, counterPrefix } = this.#keys;
-    const keys = [flush, manifests, counterSubjects, counterCustomers, counterPrefix + customerId];
+    const { flush, manifest, counterSubjects, counterCustomers, counterPrefix } = this.#keys;
+    const keys = [flush, manifest, counterSubjects, counterCustomers, counterPrefix + customerId];
     const args = [...keys, customerId, subjectKey, resourceId, start, end];
     const [counted, counter] = (await runScript(this.#redis, inspectScript, args)) as readonly string[];
     return counted === undefined || counter === undefined ? undefined : { counted: Number(counted), counter };

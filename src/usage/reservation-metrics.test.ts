@@ -5,7 +5,9 @@ import { ManualClock } from '../clock.ts';
 import type { Reservation } from '../metering/reservation.ts';
 import { parseQuantity, zeroQuantity } from '../quantity.ts';
 import { closeRedis, openRedis } from '../queue/redis-connection.ts';
-import { manifestOf, queueUnderTest } from '../queue/redis-queue.fixture.ts';
+import { queueKeys } from '../queue/redis-keys.ts';
+import { RedisReservationLedger } from '../queue/redis-reservation-ledger.ts';
+import { runScript } from '../queue/redis-script.ts';
 import { RedisReservations } from './redis-reservations.ts';
 import { watchReservations } from './reservation-metrics.ts';
 
@@ -14,27 +16,25 @@ afterAll(() => closeRedis(redis));
 
 describe('the gauge of reservations', () => {
   it('shows those that count, and nothing of those that have expired or ended', async () => {
-    const { keys, owner } = await queueUnderTest(inject('redisUrl'));
+    const keys = queueKeys(`{reservations-${randomUUID()}}`);
     const clock = new ManualClock(Date.parse('2026-05-01T12:00:00Z'));
-    const ledger = await owner();
-    let flushId = 0;
-    const apply = (reservations: readonly Reservation[]): Promise<void> => {
-      flushId += 1;
-      const manifest = { ...manifestOf(flushId, []), decidedAt: clock.now() };
-      return ledger.acknowledge(manifest, () => ({ changes: [], reservations, replies: [] }));
-    };
+    await redis.set(keys.epoch, '1');
+    const ledger = new RedisReservationLedger(redis, keys, async (script, scriptKeys, args) => {
+      await runScript(redis, script, [...scriptKeys, '1', ...args]);
+      return [];
+    });
     const registry = new Registry();
     watchReservations(registry, new RedisReservations(redis, keys, clock));
     const shown = async () => (await registry.metrics()).match(/^tollgate_reservations_active (\d+)$/m)?.[1];
     expect(await shown()).toBe('0');
     const ends = [10, 20, 30].map((seconds) => aReservation(clock.now() + seconds * 1_000));
-    await apply(ends);
+    await ledger.apply(ends, clock.now());
     expect(await shown()).toBe('3');
     clock.advance(10_000);
     expect(await shown()).toBe('2');
     const [, second] = ends;
     if (second === undefined) throw new Error('no reservation');
-    await apply([{ ...second, state: 'RELEASED', endedAt: clock.now() }]);
+    await ledger.apply([{ ...second, state: 'RELEASED', endedAt: clock.now() }], clock.now());
     expect(await shown()).toBe('1');
   });
 
