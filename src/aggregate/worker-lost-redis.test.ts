@@ -84,6 +84,32 @@ test('a new owner waits for what a forgotten one is storing, and stores none of 
   expect(new Set(stored).size).toBe(21);
 });
 
+test('a flush has a number of its own, also where Redis knows the one in hand and not how far numbers went', async () => {
+  const world = await WorkerWorld.open(database);
+  const customer = `customer-${randomUUID()}`;
+  const victim = world.worker({
+    checkpoint: (name) => {
+      if (name === 'afterBegin') throw new Error('an accident');
+    },
+  });
+  await victim.start();
+  await world.send([anEvent(customer, 'in hand')]);
+  expect(await victim.ended()).toMatchObject({ reason: 'failed' });
+  const redis = openRedis(inject('redisUrl'), 'worker');
+  onTestFinished(() => closeRedis(redis));
+  expect(await redis.del(world.queue.keys.flush)).toBe(1);
+
+  await world.startedWorker();
+  await world.send([anEvent(customer, 'next')]);
+  expect(await world.settled()).toMatchObject({ accepted: 2, stored: 2 });
+  const answer = await database.client.query({
+    query: 'SELECT uniqExact(flush) AS flushes FROM events WHERE customer_id = {customer:String}',
+    query_params: { customer },
+    format: 'JSONEachRow',
+  });
+  expect(await answer.json()).toEqual([{ flushes: '2' }]);
+});
+
 async function loseAllButTheQueue(world: WorkerWorld): Promise<void> {
   const redis = openRedis(inject('redisUrl'), 'worker');
   onTestFinished(() => closeRedis(redis));

@@ -174,7 +174,8 @@ export class AggregateWorker {
     const { isStoring = () => Promise.resolve(false) } = this.#options;
     await outliveForgotten({ ...parts, isStoring, signal: this.#stopping.signal });
     const unfinished = await persistence.until('recover', () => ledger.unfinished());
-    const flusher = new Flusher(parts, await lastFlushId(ledger, store, persistence));
+    const newest = await lastFlushId(ledger, store, persistence);
+    const flusher = new Flusher(parts, Math.max(newest, unfinished?.manifest.flushId ?? 0));
     if (unfinished !== undefined) await flusher.redo(unfinished.manifest, unfinished.deliveries);
     await ledger.counters.align(await persistence.until('recover', () => store.newestFlush()));
     await rebuildTable(parts);
