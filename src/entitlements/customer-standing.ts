@@ -41,7 +41,19 @@ export interface SettledCustomer {
   readonly changesAt: number | null;
   readonly settledAt: number;
   readonly dueAt: number | null;
+  /** What was worked out of it lately, by feature and resource. */
+  readonly worked: Map<string, Worked>;
 }
+
+/** An entitlement is the same until its period ends, unless the customer is settled anew. */
+interface Worked {
+  readonly entitlement: GrantedEntitlement | Denial;
+  readonly from: number;
+  readonly until: number;
+}
+
+/** As many are seldom asked for of one customer; then all are forgotten. */
+const workedMax = 1_000;
 
 /** Entitlements with what a check needs to know beside them. */
 export interface CustomerStanding extends CustomerEntitlements {
@@ -75,6 +87,7 @@ export function settledCustomer(state: CustomerState, offers: Offers, now: numbe
     changesAt,
     settledAt: now,
     dueAt: earliest([changesAt, nextDueAt(portfolio, offers), ...periodEnds]),
+    worked: new Map(),
   };
 }
 
@@ -128,8 +141,25 @@ function isUnknownResource({ resourceIds }: SettledCustomer, resourceId: string 
   return resourceId !== null && !resourceIds.has(resourceId);
 }
 
-/** A promotional entitlement holds without a subscription, too. */
 function entitlementOf(
+  customer: SettledCustomer,
+  featureId: string,
+  resourceId: string | null,
+  now: number,
+): GrantedEntitlement | Denial {
+  const { worked } = customer;
+  const name = resourceId === null ? `-${featureId}` : `${featureId.length} ${featureId}${resourceId}`;
+  const known = worked.get(name);
+  if (known !== undefined && known.from <= now && now < known.until) return known.entitlement;
+  const entitlement = entitlementNow(customer, featureId, resourceId, now);
+  const period = 'deniedReason' in entitlement ? null : entitlement.usagePeriod;
+  if (worked.size >= workedMax) worked.clear();
+  worked.set(name, { entitlement, from: now, until: period?.end ?? Number.POSITIVE_INFINITY });
+  return entitlement;
+}
+
+/** A promotional entitlement holds without a subscription, too. */
+function entitlementNow(
   customer: SettledCustomer,
   featureId: string,
   resourceId: string | null,

@@ -64,5 +64,6 @@ function customerAt(
     changesAt: null,
     settledAt: now,
     dueAt: null,
+    worked: new Map(),
   };
 }

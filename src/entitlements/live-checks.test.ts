@@ -48,7 +48,7 @@ class Scene implements StandingSource, LiveUsage {
 
   async entitlements(): Promise<ReadonlyMap<string, CustomerStanding>> {
     this.log.push('entitlements asked');
-    await new Promise((resolve) => setImmediate(resolve));
+    for (let turn = 0; turn < 2; turn += 1) await new Promise((resolve) => setImmediate(resolve));
     this.log.push('entitlements told');
     return new Map([['acme', this.actual]]);
   }
@@ -58,6 +58,7 @@ class Scene implements StandingSource, LiveUsage {
   }
 
   async reserved(asks: readonly ReservedAsk[]): Promise<readonly Quantity[]> {
+    this.log.push(`reserved of ${asks.map(({ featureId }) => featureId).join(', ')}`);
     return asks.map(({ featureId }) => exact(this.holds.get(featureId) ?? '0'));
   }
 
@@ -80,7 +81,27 @@ describe('a check', () => {
     const check = await scene.checks.check(question);
     expect(quantityToText(check.currentUsage ?? zeroQuantity)).toBe('4');
     expect(check.asOf).toBe(startOfTests - 7);
-    expect(scene.log).toEqual(['entitlements asked', 'usage of calls', 'entitlements told']);
+    expect(scene.log).toEqual([
+      'entitlements asked',
+      'reserved of calls',
+      'usage of calls',
+      'entitlements told',
+    ]);
+  });
+
+  it('of one turn shares its questions with the others, what is reserved always first', async () => {
+    const scene = new Scene(standingOf([granted('calls'), granted('bytes')]));
+    scene.usage.set('calls', '4');
+    scene.usage.set('bytes', '5');
+    const { checks } = scene;
+    const asked = ['calls', 'bytes', 'calls'].map((featureId) => checks.check({ ...question, featureId }));
+    const answered = await Promise.all(asked);
+    // Bytes are limited in units of ten.
+    expect(answered.map(({ currentUsage }) => textOf(currentUsage))).toEqual(['4', '1', '4']);
+    expect(scene.log.filter((line) => !line.startsWith('entitlements'))).toEqual([
+      'reserved of calls, bytes, calls',
+      'usage of calls, bytes, calls',
+    ]);
   });
 
   it('asks again when something had changed', async () => {
@@ -89,7 +110,7 @@ describe('a check', () => {
       standingOf([granted('calls')]),
     );
     await scene.checks.check(question);
-    expect(scene.log).toEqual([
+    expect(scene.log.filter((line) => !line.startsWith('reserved'))).toEqual([
       'entitlements asked',
       'usage of calls',
       'entitlements told',

@@ -1,4 +1,4 @@
-import { isDeepStrictEqual } from 'node:util';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Feature } from '../catalog/feature.ts';
 import type { Price } from '../catalog/price.ts';
 import type { Clock } from '../clock.ts';
@@ -53,6 +53,7 @@ export class LiveChecks {
   readonly #usage: LiveUsage;
   readonly #reservations: LiveChecksOptions['reservations'];
   readonly #clock: Clock;
+  #batch: FigureBatch | undefined;
 
   constructor({ entitlements, usage, reservations, clock }: LiveChecksOptions) {
     this.#entitlements = entitlements;
@@ -99,7 +100,7 @@ export class LiveChecks {
     if (standing === undefined) throw new Error('the entitlements of a customer were not answered');
     const selected = select(standing);
     const asks = asksOf(customerId, standing, selected);
-    const figures = isDeepStrictEqual(asks, guessed) ? early : await this.#figures(asks);
+    const figures = areSame(asks, guessed) ? early : await this.#figures(asks);
     const usage = new FigureTable(asks, figures, this.#clock.now());
     return selected.map(({ featureId, entitlement, requested }) => {
       const feature = standing.feature(featureId);
@@ -108,9 +109,27 @@ export class LiveChecks {
     });
   }
 
-  /** What is reserved is asked for first: a commit in between is then in both figures, never in none. */
   async #figures(asks: readonly UsageAsk[]): Promise<readonly Figure[]> {
     if (asks.length === 0) return [];
+    this.#batch ??= this.#begin();
+    const { gathered, figures } = this.#batch;
+    const from = gathered.length;
+    gathered.push(...asks);
+    return (await figures).slice(from, from + asks.length);
+  }
+
+  #begin(): FigureBatch {
+    const gathered: UsageAsk[] = [];
+    return { gathered, figures: this.#gatheredFigures(gathered) };
+  }
+
+  /**
+   * Of all who ask in one turn of the event loop. What is reserved is asked for first: a commit in between is then in
+   * both figures, never in none.
+   */
+  async #gatheredFigures(asks: readonly UsageAsk[]): Promise<readonly Figure[]> {
+    await nextTurn();
+    this.#batch = undefined;
     const reservable = asks.filter(({ feature }) => feature.meter === null);
     const reserving = this.#reservations.reserved(
       reservable.map(({ customerId, feature, resourceId }) => {
@@ -129,6 +148,11 @@ export class LiveChecks {
 /** As counted, like usage. */
 interface Figure extends LiveFigure {
   readonly reserved: Quantity;
+}
+
+interface FigureBatch {
+  readonly gathered: UsageAsk[];
+  readonly figures: Promise<readonly Figure[]>;
 }
 
 const nothingRequested: RequestedAccess = { requestedUsage: null, requestedValues: null };
@@ -178,8 +202,21 @@ function spendAsk(
   return feature === undefined ? undefined : { customerId, feature, resourceId, period };
 }
 
+/** Of one customer's asks. */
 function nameOf({ feature, resourceId, period }: UsageAsk): string {
-  return JSON.stringify([feature.refId, resourceId, period?.start, period?.end]);
+  const { length } = feature.refId;
+  const of = resourceId === null ? '' : `:${resourceId}`;
+  return `${period?.start ?? ''} ${period?.end ?? ''} ${length} ${feature.refId}${of}`;
+}
+
+function areSame(asks: readonly UsageAsk[], others: readonly UsageAsk[]): boolean {
+  return (
+    asks.length === others.length &&
+    asks.every((ask, at) => {
+      const other = others[at];
+      return other !== undefined && ask.feature === other.feature && nameOf(ask) === nameOf(other);
+    })
+  );
 }
 
 /** Figures by what they were asked for, in the units in which usage is limited and charged. */

@@ -51,3 +51,15 @@ end
 return {'OK'}
 `,
 };
+
+/** ARGV: prefix, places. Answers for each its ids and holds in turn; nothing at all while nobody holds anything. */
+export const readHoldsScript: RedisScript = {
+  name: 'tollgateReadHolds',
+  keyCount: 1,
+  lua: `
+local answer = {}
+if redis.call('ZCARD', KEYS[1]) == 0 then return answer end
+for at = 2, #ARGV do answer[#answer + 1] = redis.call('HGETALL', ARGV[1] .. ARGV[at]) end
+return answer
+`,
+};
