@@ -1,7 +1,6 @@
 /** Starting, stopping and dying: nothing is lost and nothing is left running. */
 import { spawn } from 'node:child_process';
 import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { getPriority } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, inject, it, onTestFinished } from 'vitest';
@@ -50,19 +49,6 @@ describe('npm start', () => {
     expect(answers[0]).toContain('"accepted":1');
     expect(answers[1]).toContain('"currentUsage"');
     expect(answers[2]).toContain('"totalUsage"');
-  });
-
-  it('lets the roles that answer go before those that work through what is safe', async () => {
-    const tollgate = await installation();
-    await tollgate.start();
-    const nicenessOf = (role: string): number => {
-      const pid = descendants(tollgate.pid).find((each) => commandLine(each).trimEnd().endsWith(` ${role}`));
-      return getPriority(pid ?? Number.NaN);
-    };
-    const [ingest, api, aggregate, clickhouse] = ['ingest', 'api', 'aggregate', 'clickhouse'].map(nicenessOf);
-    expect(api).toBe(ingest);
-    expect(aggregate).toBeGreaterThan(ingest ?? 20);
-    expect(clickhouse).toBeGreaterThanOrEqual(aggregate ?? 20);
   });
 
   it('ends with 0 on Ctrl-C, leaves no process behind, and keeps what it acknowledged', async () => {

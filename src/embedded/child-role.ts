@@ -1,15 +1,11 @@
 /** One role in a process of its own, started again when it dies unasked and never left behind. */
 import { type ChildProcess, fork } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
-import { setPriority } from 'node:os';
 
 export interface ChildRoleOptions {
   readonly role: string;
   /** The script that runs roles by name. */
   readonly entry: string;
   readonly environment: Readonly<Record<string, string>>;
-  /** 0 to 19: how far it stands back where others want the processor too. Default 0. */
-  readonly niceness?: number;
   /** Told when the child died unasked, before it is started again. */
   readonly onCrash: (role: string, cause: string) => void;
 }
@@ -57,28 +53,11 @@ export async function startChildRole(options: ChildRoleOptions): Promise<ChildRo
  * The IPC channel closes when the parent dies in any way, and a role ends when it does.
  */
 function spawnRole(options: ChildRoleOptions): ChildProcess {
-  const child = fork(options.entry, [options.role], {
+  return fork(options.entry, [options.role], {
     env: { ...process.env, ...options.environment },
     detached: true,
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   });
-  // A child that could not be started says so by itself.
-  if (child.pid !== undefined) standBack(child.pid, options.niceness ?? 0);
-  return child;
-}
-
-/**
- * Threads that the child starts later inherit it. Where Linux groups processes by session (sched_autogroup_enabled, as
- * on most machines), only the group's number counts among children that have sessions of their own.
- */
-function standBack(pid: number, niceness: number): void {
-  if (niceness === 0) return;
-  setPriority(pid, niceness);
-  try {
-    writeFileSync(`/proc/${pid}/autogroup`, String(niceness));
-  } catch {
-    // No such groups here.
-  }
 }
 
 function ready(child: ChildProcess, role: string): Promise<void> {

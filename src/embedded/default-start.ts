@@ -164,12 +164,6 @@ async function startClickhouse(options: DefaultStartOptions, keep: (part: Part) 
   return url;
 }
 
-/**
- * Whoever is asked for an answer goes before those who work through what is safe already. At a third of what two
- * cores carry, the slowest hundredth of acknowledgements takes PLACEHOLDER.
- */
-const nicenessOf: Readonly<Record<string, number>> = { aggregate: 5, clickhouse: 10 };
-
 function startRole(
   { entry, log }: DefaultStartOptions,
   role: string,
@@ -179,7 +173,6 @@ function startRole(
     role,
     entry,
     environment,
-    niceness: nicenessOf[role] ?? 0,
     onCrash: (name, cause) =>
       log.error({ childRole: name, cause }, 'a role ended unasked and is started again'),
   });
