@@ -37,6 +37,20 @@ test('each event counts once: repeated within a batch, in another batch, and aft
   expect(await world.storedKeys(customer)).toEqual(keysOf(facts));
 });
 
+test('a measurement counts whatever the length of its dimensions, and its repeat is a duplicate', async () => {
+  const world = await WorkerWorld.open(database);
+  const customer = someone();
+  world.customers.add(customer);
+  world.features.push(aFeature('seats'));
+  await world.startedWorker();
+  const facts = [5_000, 3, 200_000].map((length) =>
+    aMeasurement(customer, '1', { dimensions: [['note', 'é'.repeat(length)]] }),
+  );
+  const outcomes = await world.report(facts);
+  expect(usages(outcomes)).toEqual(['1', '2', '3']);
+  expect(await world.report(facts)).toEqual(outcomes.map((outcome) => ({ ...outcome, duplicate: true })));
+});
+
 test('a worker whose memory is small reads no more than that at its start, and still counts each event once', async () => {
   const world = await WorkerWorld.open(database);
   const customer = someone();

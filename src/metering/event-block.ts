@@ -68,7 +68,7 @@ export class EventBlockBuilder {
     this.#mapKeys,
     this.#mapTexts,
   ];
-  /** Of the event that is being written: its keys' digests, the sum of all, and where the next text begins. */
+  /** Of the event that is being written: its keys' digests, how many there are, and the content's digest so far. */
   readonly #keyDigests = new Int32Array(plainDimensionsMax);
   #dimensions = 0;
   #contentDigest = 0;

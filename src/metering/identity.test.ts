@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { parseQuantity } from '../quantity.ts';
+import { parseQuantity, type Quantity } from '../quantity.ts';
 import { anyEvent, someEvent } from './facts.fixture.ts';
 import {
   contentDigest,
@@ -94,6 +94,22 @@ describe('a content digest', () => {
     );
   });
 
+  it('is that of a text however long it is, whatever was looked at before', () => {
+    const short = contentDigest([['a', 'b']]);
+    const long = [3_000, 5_000, 300_000].map((length) => contentDigest([['text', 'é'.repeat(length)]]));
+    expect(new Set(long).size).toBe(3);
+    expect(contentDigest([['a', 'b']])).toBe(short);
+    expect(contentDigest([['text', 'é'.repeat(5_000)]])).toBe(long[1]);
+    const usage = { value: amount('1'), updateBehavior: 'DELTA' } as const;
+    const ofLong = measurementContentDigest({ ...usage, dimensions: [['text', 'x'.repeat(100_000)]] });
+    expect(ofLong).not.toBe(
+      measurementContentDigest({ ...usage, dimensions: [['text', 'x'.repeat(99_999)]] }),
+    );
+    expect(identityText(identityOf('event', ['x'.repeat(9_000)]))).not.toBe(
+      identityText(identityOf('event', ['x'.repeat(9_001)])),
+    );
+  });
+
   it('tells texts that were moved between keys and values apart', () => {
     const digests = [
       [['a', 'b']],
@@ -116,7 +132,11 @@ describe('a content digest', () => {
 });
 
 function usageDigest(value: string, updateBehavior: 'DELTA' | 'SET'): number {
-  const quantity = parseQuantity(value);
-  if (quantity === undefined) throw new Error(`${value} is no quantity`);
-  return measurementContentDigest({ dimensions: [], value: quantity, updateBehavior });
+  return measurementContentDigest({ dimensions: [], value: amount(value), updateBehavior });
+}
+
+function amount(text: string): Quantity {
+  const quantity = parseQuantity(text);
+  if (quantity === undefined) throw new Error(`${text} is no quantity`);
+  return quantity;
 }

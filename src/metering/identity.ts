@@ -29,7 +29,10 @@ export function beginIdentity(kind: IdentityKind): KeyedHash {
 export function identityOf(kind: IdentityKind, texts: readonly string[]): Uint32Array {
   const identity = new Uint32Array(identityWords);
   const begun = beginIdentity(kind);
-  for (const text of texts) begun.add(scratch.view, 0, scratch.write(text));
+  for (const text of texts) {
+    const view = utf8View(text);
+    begun.add(view, 0, view.byteLength);
+  }
   begun.writeTo(identity, 0);
   return identity;
 }
@@ -99,22 +102,11 @@ export function verdictBeside(
 }
 
 function digestOf(text: string, seed: number): number {
-  return textDigest(scratch.view, 0, scratch.write(text), seed);
+  const view = utf8View(text);
+  return textDigest(view, 0, view.byteLength, seed);
 }
 
-/** Where texts are written to be hashed. */
-class Scratch {
-  #bytes = Buffer.allocUnsafeSlow(4_096);
-  view = new DataView(this.#bytes.buffer);
-
-  /** The number of bytes that the text has in UTF-8. */
-  write(text: string): number {
-    const size = 3 * text.length <= this.#bytes.length ? 0 : Buffer.byteLength(text);
-    if (size <= this.#bytes.length) return this.#bytes.write(text);
-    const bytes = Buffer.allocUnsafeSlow(size);
-    this.view = new DataView(bytes.buffer);
-    return bytes.write(text);
-  }
+function utf8View(text: string): DataView {
+  const bytes = Buffer.from(text);
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
-
-const scratch = new Scratch();
