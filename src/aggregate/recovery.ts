@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../clock.ts';
 import type { Ledger } from '../queue/ledger.ts';
 import type { Logger } from '../telemetry.ts';
-import { type FlushStore, identityRowWords } from './flush-store.ts';
+import type { FlushStore } from './flush-store.ts';
 import type { IdentityTable } from './identity-table.ts';
 import type { Persistence } from './persistence.ts';
 import type { WorkerMetrics } from './worker-metrics.ts';
@@ -93,33 +93,15 @@ function spareMs(windowMs: number): number {
   return Math.min(3_600_000, windowMs / 8);
 }
 
-/** Rows between two looks at the table's bound. */
-const rowsPerExpiry = 100_000;
-
-/** Returns the number of rows read. The table's bound holds while it loads: the oldest go first. */
+/** Returns the number of rows read. */
 async function loadTable(store: FlushStore, table: IdentityTable, since: number): Promise<number> {
   table.clear(since);
   let rows = 0;
-  let expiredAt = 0;
-  for await (const { count, words } of store.identitiesSince(since)) {
-    for (let row = 0; row < count; row += 1) {
-      const at = row * identityRowWords;
-      const timestamp = instantAt(words, at + 5);
-      const receivedAt = instantAt(words, at + 7);
-      if (Math.max(timestamp, receivedAt) < table.completeSince) continue;
-      table.add(words, at, timestamp, receivedAt, words[at + 4] ?? 0);
-    }
-    rows += count;
-    if (rows - expiredAt < rowsPerExpiry) continue;
-    table.expire(Number.NEGATIVE_INFINITY);
-    expiredAt = rows;
+  for await (const page of store.identitiesSince(since)) {
+    table.load(page);
+    rows += page.count;
   }
   return rows;
-}
-
-/** Two words as a signed 64-bit integer, the lower first. */
-function instantAt(words: Uint32Array, at: number): number {
-  return ((words[at + 1] ?? 0) | 0) * 0x1_0000_0000 + (words[at] ?? 0);
 }
 
 class IncompleteReadError extends Error {
